@@ -1,0 +1,1 @@
+"""The export room: from a checkpoint to an ONNX model that carries its contract."""

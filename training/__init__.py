@@ -1,0 +1,1 @@
+"""The training room: data, networks, the training loop and honest evaluation."""

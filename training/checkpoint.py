@@ -1,0 +1,115 @@
+"""Checkpoints (``.pt``): the weights with the contract, the network's description and where they come from.
+
+A checkpoint holds tensors, numbers and strings only, and is read with ``weights_only=True``: nothing in it is
+ever unpickled into code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fer_live.contract import Contract
+from fer_live.errors import ModelError
+
+from .recipes import ModelSpec, build_model
+
+__all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
+
+FORMAT = "fer-live checkpoint 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network.
+
+    ``provenance``: what is known of its making (recipe, configuration, seed, epoch, git commit, figures), JSON values.
+    """
+
+    contract: Contract
+    model: ModelSpec
+    state: Mapping[str, Tensor]
+    provenance: Mapping[str, Any]
+
+    def network(self) -> nn.Module:
+        """The network in evaluation mode, float32, on the CPU.
+
+        Raises:
+            ModelError: the weights don't fit the network that the checkpoint names.
+        """
+        network = build_model(self.model, self.contract)
+        try:
+            network.load_state_dict(dict(self.state))
+        except RuntimeError as error:
+            raise ModelError(f"weights don't fit the network {self.model.name!r}: {_first_line(error)}") from error
+        return network.eval()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the target is replaced only when the new file is complete."""
+    save_tensors(
+        path,
+        {
+            "format": FORMAT,
+            "contract": checkpoint.contract.to_json(),
+            "model": checkpoint.model.to_json(),
+            "provenance": json.dumps(dict(checkpoint.provenance), sort_keys=True),
+            "state": {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()},
+        },
+    )
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        ModelError: no such file, not a checkpoint, or one with something else than tensors and plain values in it.
+        ContractError: its contract is missing or of an unknown version.
+    """
+    raw = load_tensors(path)
+    if raw.get("format") != FORMAT:
+        raise ModelError(f"{path}: not a fer-live checkpoint; expected the model.pt that fer-train writes")
+    try:
+        return Checkpoint(
+            Contract.from_json(raw["contract"]),
+            ModelSpec.from_json(raw["model"]),
+            raw["state"],
+            json.loads(raw["provenance"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: checkpoint is broken: {error}") from error
+
+
+def save_tensors(path: Path, value: Mapping[str, Any]) -> None:
+    """``torch.save`` beside the target, then replace it at once."""
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    torch.save(dict(value), partial)
+    os.replace(partial, path)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """``torch.load(weights_only=True)`` of a mapping; ModelError for anything else."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{path}: not a checkpoint (only tensors and plain values are read, never code): {_first_line(error)}"
+        ) from error
+    if not isinstance(raw, dict):
+        raise ModelError(f"{path}: not a checkpoint: it holds a {type(raw).__name__}")
+    return raw
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,342 @@
+"""The training loop: from a recipe and a data set to a checkpoint, resumable at every epoch.
+
+A run folder holds ``config.json`` (recipe, data, git commit, versions), ``metrics.jsonl`` (a line an epoch),
+TensorBoard events, ``curves.png``, ``last.pt`` (all that resuming needs) and ``model.pt`` (the weights, averaged over
+time, of the epoch with the best PublicTest accuracy). PrivateTest is never looked at here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fer_live import __version__
+from fer_live.contract import Contract
+from fer_live.errors import DataError, ModelError
+
+from .augment import augment, mixup
+from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
+from .data import Fer2013, Usage, ferplus_distribution, image_hashes
+from .evaluate import fit_temperature, normalise, predict_logits
+from .plots import draw_curves
+from .recipes import Recipe, TrainConfig, build_model, fer2013_contract
+
+__all__ = ["Epoch", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch gave. Losses in nats; accuracies 0..1 on PublicTest by the time-averaged weights."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    public_accuracy: float
+    public_balanced_accuracy: float
+    public_nll: float
+    images_per_s: float
+    elapsed_s: float
+
+
+def train(
+    recipe: Recipe,
+    dataset: Fer2013,
+    folder: Path,
+    *,
+    device: torch.device,
+    bf16: bool,
+    on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Path:
+    """Train until the recipe's last epoch, going on from ``folder/last.pt`` where there is one.
+
+    Args:
+        recipe: network and configuration.
+        dataset: FER2013; training takes :meth:`Fer2013.training_rows`, selection PublicTest.
+        folder: the run folder, made if need be.
+        device: where to train.
+        bf16: autocast to bfloat16.
+        on_step: called with (epoch, step, steps an epoch) after each step.
+        on_epoch: called after each epoch, those before a resumption included.
+
+    Returns:
+        The path of ``model.pt``.
+
+    Raises:
+        DataError: a split is empty.
+        ModelError: the folder holds a run of another recipe, configuration or data.
+    """
+    config = recipe.train
+    contract = fer2013_contract()
+    rows = dataset.training_rows()
+    public = dataset.rows(Usage.PublicTest)
+    if len(rows) < config.batch_size or not len(public):
+        raise DataError(f"training needs {config.batch_size} Training and some PublicTest images, found {len(rows)}, {len(public)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = _environment()
+    _write_config(folder, recipe, dataset, environment)
+
+    # All training images live on the device as uint8: 28,006 x 48 x 48 are 65 MB.
+    faces = torch.from_numpy(dataset.images[rows]).unsqueeze(1).to(device)  # (M, 1, 48, 48) uint8
+    labels = torch.from_numpy(dataset.expression[rows]).to(device)  # (M,) int64
+    votes = torch.from_numpy(ferplus_distribution(dataset.votes[rows])).to(device)  # (M, 8) float32
+    prior = torch.bincount(labels, minlength=len(contract.labels)).float() / len(labels)
+    adjustment = config.logit_adjustment * torch.log(prior.clamp_min(1e-6))  # (7,)
+    parity = torch.from_numpy((image_hashes(dataset.images[rows]) % 2).astype(bool)).to(device)  # (M,)
+    public_images, public_labels = dataset.images[public], dataset.expression[public]
+
+    torch.manual_seed(config.seed)
+    network = build_model(recipe.model, contract).to(device, memory_format=torch.channels_last)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    optimizer = torch.optim.SGD(_groups(network, config), lr=config.lr, momentum=config.momentum, nesterov=True)
+    steps = len(rows) // config.batch_size
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _lr_factor(step, steps * config.epochs, config))
+    history: list[Epoch] = []
+    if (folder / "last.pt").exists():
+        history = _resume(folder / "last.pt", network, averaged, optimizer, schedule)
+        for past in history:
+            on_epoch(past)
+    best = max((past.public_accuracy for past in history), default=-1.0)
+    elapsed_before = history[-1].elapsed_s if history else 0.0
+    started = time.perf_counter()
+
+    with _Logbook(folder) as logbook:
+        logbook.start(history)
+        for epoch in range(len(history), config.epochs):
+            # One generator an epoch: a run that was killed repeats its unfinished epoch with the same draws.
+            generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
+            clean = epoch >= round(config.epochs * (1 - config.clean_tail))
+            order = torch.randperm(len(rows), generator=generator, device=device)
+            network.train()
+            total = torch.zeros((), device=device)
+            epoch_started = time.perf_counter()
+            for step in range(steps):
+                batch = order[step * config.batch_size : (step + 1) * config.batch_size]
+                # Alternating flip (Jordan 2024): every image is seen once as it is and once mirrored in two epochs.
+                flip = parity[batch] ^ bool(epoch % 2)
+                x = augment(faces[batch], flip, config, generator, clean=clean)
+                partner, share = batch, torch.ones(len(batch), device=device)
+                if config.mixup > 0 and not clean:
+                    mixed = mixup(x, config.mixup, generator)
+                    x, partner, share = mixed.faces, batch[mixed.partner], mixed.share
+                x = normalise(x, contract).to(memory_format=torch.channels_last)
+                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    expression, ferplus = network(x)  # (B, 7), (B, 8)
+                loss = _loss(expression.float() + adjustment, labels, batch, partner, share, config)
+                loss = loss + config.ferplus_weight * _votes_loss(ferplus.float(), votes, batch, partner, share)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                averaged.update_parameters(network)
+                total += loss.detach()
+                on_step(epoch, step, steps)
+            seconds = time.perf_counter() - epoch_started
+            loss_mean = float(total) / steps
+            if not math.isfinite(loss_mean):
+                raise ModelError(f"{folder}: the loss is {loss_mean} in epoch {epoch}: lower --lr")
+
+            logits = predict_logits(averaged.module, public_images, contract, device)[0]
+            history.append(
+                Epoch(
+                    epoch=epoch,
+                    lr=float(schedule.get_last_lr()[0]),
+                    train_loss=loss_mean,
+                    images_per_s=steps * config.batch_size / seconds,
+                    elapsed_s=elapsed_before + time.perf_counter() - started,
+                    **_public_metrics(logits, public_labels),
+                )
+            )
+            if history[-1].public_accuracy > best:
+                best = history[-1].public_accuracy
+                provenance = {"epoch": asdict(history[-1]), **_identity(recipe, dataset), **environment}
+                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, device, provenance)
+            save_tensors(
+                folder / "last.pt",
+                {
+                    "config": json.dumps(_identity(recipe, dataset), sort_keys=True),
+                    "network": network.state_dict(),
+                    "averaged": averaged.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "history": json.dumps([asdict(entry) for entry in history]),
+                },
+            )
+            logbook.add(history[-1])
+            draw_curves(folder / "curves.png", recipe.name, [asdict(entry) for entry in history])
+            on_epoch(history[-1])
+    return folder / "model.pt"
+
+
+def _loss(logits: Tensor, labels: Tensor, batch: Tensor, partner: Tensor, share: Tensor, config: TrainConfig) -> Tensor:
+    """Label-smoothed cross entropy of logits (B, 7) to the labels of both images of each mixture."""
+    smoothing = config.label_smoothing
+    own = functional.cross_entropy(logits, labels[batch], reduction="none", label_smoothing=smoothing)
+    other = functional.cross_entropy(logits, labels[partner], reduction="none", label_smoothing=smoothing)
+    return (share * own + (1 - share) * other).mean()
+
+
+def _votes_loss(logits: Tensor, votes: Tensor, batch: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+    """KL divergence, up to a constant, of logits (B, 8) to the mixed votes; images without votes weigh nothing."""
+    target = share[:, None] * votes[batch] + (1 - share[:, None]) * votes[partner]
+    return -(target * functional.log_softmax(logits, 1)).sum(1).mean()
+
+
+def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """No weight decay on norms and biases (one-dimensional parameters)."""
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def _lr_factor(step: int, total: int, config: TrainConfig) -> float:
+    warmup = max(1, round(total * config.warmup))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def _public_metrics(logits: np.ndarray[Any, np.dtype[np.float32]], labels: np.ndarray[Any, Any]) -> dict[str, float]:
+    predicted = logits.argmax(1)
+    recalls = [float((predicted[labels == label] == label).mean()) for label in np.unique(labels)]
+    nll = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
+    return {
+        "public_accuracy": float((predicted == labels).mean()),
+        "public_balanced_accuracy": float(np.mean(recalls)),
+        "public_nll": float(nll),
+    }
+
+
+def _write_model(
+    path: Path,
+    network: nn.Module,
+    contract: Contract,
+    recipe: Recipe,
+    dataset: Fer2013,
+    device: torch.device,
+    provenance: dict[str, Any],
+) -> None:
+    """Write the checkpoint, its temperatures fitted on PublicTest."""
+    public = dataset.rows(Usage.PublicTest)
+    logits = predict_logits(network, dataset.images[public], contract, device)
+    targets = (
+        functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
+        torch.from_numpy(ferplus_distribution(dataset.votes[public])),
+    )
+    temperatures = {
+        head.name: fit_temperature(torch.from_numpy(values), target)
+        for head, values, target in zip(contract.heads, logits, targets, strict=True)
+    }
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_checkpoint(path, Checkpoint(contract.with_temperatures(temperatures), recipe.model, state, provenance))
+
+
+def _resume(
+    path: Path,
+    network: nn.Module,
+    averaged: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> list[Epoch]:
+    saved = load_tensors(path)
+    try:
+        network.load_state_dict(saved["network"])
+        averaged.load_state_dict(saved["averaged"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        return [Epoch(**entry) for entry in json.loads(saved["history"])]
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
+
+
+def _identity(recipe: Recipe, dataset: Fer2013) -> dict[str, Any]:
+    """What makes two runs the same run."""
+    hashes = image_hashes(dataset.images)
+    return {
+        "recipe": recipe.name,
+        "model": json.loads(recipe.model.to_json()),
+        "train": asdict(recipe.train),
+        "data": {
+            "images": len(dataset.images),
+            "training_rows": len(dataset.training_rows()),
+            "public_rows": len(dataset.rows(Usage.PublicTest)),
+            "xor_of_sha256_64": f"{int(np.bitwise_xor.reduce(hashes)):016x}" if len(hashes) else "",
+        },
+    }
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "git_commit": _git_commit(),
+        "fer_live": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this code runs from, with "+" where the tree was changed; None elsewhere."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _write_config(folder: Path, recipe: Recipe, dataset: Fer2013, environment: dict[str, Any]) -> None:
+    identity = _identity(recipe, dataset)
+    path = folder / "config.json"
+    if (folder / "last.pt").exists():
+        saved = json.loads(load_tensors(folder / "last.pt").get("config", "{}"))
+        if saved != identity:
+            different = sorted(key for key in identity if saved.get(key) != identity[key])
+            raise ModelError(f"{folder} holds a run with another {', '.join(different)}; give another --out")
+        return
+    path.write_text(json.dumps({**identity, **environment, "notes": list(dataset.notes)}, indent=2) + "\n")
+
+
+class _Logbook:
+    """``metrics.jsonl`` and TensorBoard events of a run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._path = folder / "metrics.jsonl"
+        self._writer = SummaryWriter(str(folder), purge_step=None)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> _Logbook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()  # type: ignore[no-untyped-call]
+
+    def start(self, history: list[Epoch]) -> None:
+        """Make the file say what the checkpoint says, should the run have died between the two."""
+        self._path.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in history))
+
+    def add(self, entry: Epoch) -> None:
+        with open(self._path, "a") as file:
+            file.write(json.dumps(asdict(entry)) + "\n")
+        for name, value in asdict(entry).items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, entry.epoch)  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]
