@@ -1,0 +1,108 @@
+"""The only thing through which stages talk: a bounded, closable queue that counts what it dropped."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+__all__ = ["Aborted", "Channel", "Overflow"]
+
+T = TypeVar("T")
+
+
+class Overflow(enum.Enum):
+    """What ``put`` does when the channel is full: wait for room, or drop the oldest item."""
+
+    BLOCK = "block"
+    DROP_OLDEST = "drop_oldest"
+
+
+class Aborted(Exception):  # noqa: N818 - it is no error: somebody else's error ended the run
+    """The channel was aborted while this thread waited on it or before it came."""
+
+
+class Channel(Generic[T]):
+    """A queue between two threads.
+
+    ``put``s and ``get``s wait on a condition, never poll. ``close`` says that no more items come: what is inside can
+    still be taken. ``abort`` throws away what is inside and raises :class:`Aborted` in every thread that waits or
+    comes later. At any time: items put = items taken + items inside + dropped.
+    """
+
+    def __init__(self, capacity: int, overflow: Overflow) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, found {capacity}")
+        self._capacity = capacity
+        self._overflow = overflow
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._aborted = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many items were dropped because the channel was full."""
+        with self._changed:
+            return self._dropped
+
+    def put(self, item: T) -> None:
+        """Add an item; waits or drops when full, as the overflow says.
+
+        Raises:
+            Aborted: the channel was aborted.
+            ValueError: the channel was closed.
+        """
+        with self._changed:
+            if self._overflow is Overflow.BLOCK:
+                self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) < self._capacity)
+            if self._aborted:
+                raise Aborted
+            if self._closed:
+                raise ValueError("put on a closed channel")
+            if len(self._items) == self._capacity:
+                self._items.popleft()
+                self._dropped += 1
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def get_many(self, most: int, *, fill: bool) -> list[T]:
+        """Take up to ``most`` items, oldest first; an empty list means closed and drained.
+
+        Args:
+            most: at most this many.
+            fill: wait until there are ``most`` or the channel is closed, so that batches don't depend on timing
+                (needs a capacity of at least ``most``); without it, wait for one and take what is there.
+
+        Raises:
+            Aborted: the channel was aborted.
+        """
+        wanted = min(most, self._capacity) if fill else 1
+        with self._changed:
+            self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted)
+            if self._aborted:
+                raise Aborted
+            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            self._changed.notify_all()
+            return taken
+
+    def __iter__(self) -> Iterator[T]:
+        """Items until the channel is closed and drained; raises Aborted if it is aborted."""
+        while batch := self.get_many(1, fill=False):
+            yield batch[0]
+
+    def close(self) -> None:
+        """No more items will be put."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def abort(self) -> None:
+        """End everything now."""
+        with self._changed:
+            self._aborted = True
+            self._items.clear()
+            self._changed.notify_all()

@@ -1,0 +1,231 @@
+"""The values that travel between the stages, and what the stages are.
+
+All are frozen; arrays are checked once, here. Pixel coordinates are continuous: pixel (0, 0) covers [0, 1) x [0, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.contract import Contract
+
+__all__ = [
+    "Classifier",
+    "ColourTags",
+    "Detector",
+    "Faces",
+    "Frame",
+    "Predictions",
+    "Result",
+    "Sink",
+    "Source",
+    "SourceInfo",
+]
+
+Floats = NDArray[np.float32]
+Plane = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One video frame as planar YUV 4:2:0 (I420), which is what decoders give and encoders take.
+
+    ``y``: (H, W) uint8, the grey image. ``u``, ``v``: (ceil(H / 2), ceil(W / 2)) uint8. The planes are C-contiguous
+    and belong to this frame: no stage after the source but the annotator writes to them.
+    ``index``: 0, 1, 2, … in the source's order. ``time_s``: presentation time in seconds since the source's start,
+    from the container, or from a monotonic clock when live. ``limited_range``: luma is 16..235 (video), else 0..255.
+    """
+
+    y: Plane
+    u: Plane
+    v: Plane
+    index: int
+    time_s: float
+    limited_range: bool = True
+
+    def __post_init__(self) -> None:
+        if self.y.ndim != 2 or self.y.dtype != np.uint8 or 0 in self.y.shape:
+            raise ValueError(f"y must be (H, W) uint8 of at least one pixel, found {self.y.shape} {self.y.dtype}")
+        chroma = ((self.y.shape[0] + 1) // 2, (self.y.shape[1] + 1) // 2)
+        for name, plane in (("u", self.u), ("v", self.v)):
+            if plane.shape != chroma or plane.dtype != np.uint8:
+                raise ValueError(f"{name} must be {chroma} uint8, found {plane.shape} {plane.dtype}")
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.y.shape[1], self.y.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """How a video's numbers mean colours, in the code points of ITU-T H.273; 2 is "unspecified"."""
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    limited_range: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source before its first frame.
+
+    ``name``: for messages. ``size_wh``: pixels, as displayed (rotation applied). ``fps``: average frame rate, None
+    where unknown. ``frame_count``: None where unknown or endless. ``is_live``: frames come by the clock and are lost
+    if nobody takes them.
+    """
+
+    name: str
+    size_wh: tuple[int, int]
+    fps: Fraction | None
+    frame_count: int | None
+    is_live: bool
+    colour: ColourTags = ColourTags()
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces of one frame; N = 0 is ordinary.
+
+    ``xyxy``: (N, 4) float32 pixels, left, top, right, bottom of the detector's own box; may reach beyond the frame.
+    ``score``: (N,) float32, 0..1. ``squares``: (N, 4) float32 (centre x, centre y, side, roll in degrees), the square
+    that the contract's framing names, from the detector's own measured mapping. ``keypoints``: (N, 5, 2) float32
+    pixels in the order eye, eye (left on the screen first), nose, mouth corner, mouth corner; None where the detector
+    gives none.
+    """
+
+    xyxy: Floats
+    score: Floats
+    squares: Floats
+    keypoints: Floats | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.xyxy)
+        shapes: list[tuple[str, Floats | None, tuple[int, ...]]] = [
+            ("xyxy", self.xyxy, (n, 4)),
+            ("score", self.score, (n,)),
+            ("squares", self.squares, (n, 4)),
+            ("keypoints", self.keypoints, (n, 5, 2)),
+        ]
+        for name, array, shape in shapes:
+            if array is not None and (array.shape != shape or array.dtype != np.float32):
+                raise ValueError(f"{name} must be {shape} float32, found {array.shape} {array.dtype}")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No faces."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))
+
+    def only(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
+        """The faces that a mask (N,) or index array selects, in that order."""
+        keypoints = None if self.keypoints is None else self.keypoints[keep]
+        return Faces(self.xyxy[keep], self.score[keep], self.squares[keep], keypoints)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What the classifier says of N faces: ``probabilities`` (N, C) float32, rows sum to 1, for ``labels`` (C)."""
+
+    probabilities: Floats
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.labels):
+            raise ValueError(f"probabilities must be (N, {len(self.labels)}), found {self.probabilities.shape}")
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A frame with all that was found in it.
+
+    ``track_ids``: (N,) int64, one a face, the same number for the same face across frames. ``latency_ms``:
+    milliseconds that each stage worked on this frame (its share of a batch), by stage name.
+    """
+
+    frame: Frame
+    faces: Faces
+    track_ids: NDArray[np.int64]
+    predictions: Predictions
+    latency_ms: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not len(self.faces) == len(self.track_ids) == len(self.predictions):
+            raise ValueError(
+                f"faces, track_ids and predictions must be equally many, found {len(self.faces)}, "
+                f"{len(self.track_ids)}, {len(self.predictions)}"
+            )
+
+
+class Source(Protocol):
+    """Gives frames. Opened by its constructor; a context manager that lets go of what it holds."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known before the first frame."""
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+
+    def detect(self, frame: Frame) -> Faces:
+        """The faces of a frame, surest first."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Classifier(Protocol):
+    """Labels face crops."""
+
+    @property
+    def contract(self) -> Contract:
+        """How faces must be cropped for it."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs it."""
+
+    def classify(self, crops: NDArray[np.uint8]) -> Predictions:
+        """Predictions for crops (N, 1, S, S) uint8; N may be 0."""
+
+
+class Sink(Protocol):
+    """Takes annotated results, in order.
+
+    :meth:`finish` makes the output complete and puts it in its place. Leaving the context without it (an error
+    passed through) keeps what was written as a playable partial file and leaves the target as it was.
+    """
+
+    def write(self, result: Result) -> None:
+        """Take one result; its frame is annotated."""
+
+    def finish(self) -> None:
+        """All results were written: complete the output."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
