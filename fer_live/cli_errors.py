@@ -1,0 +1,83 @@
+"""How every command of fer-live ends: exit code and one line on stderr, no traceback unless ``--debug`` asks for it.
+
+Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .errors import FerLiveError
+
+__all__ = ["debug_option", "one_line", "run_command"]
+
+_DEBUG = "fer_live.debug"
+
+
+def debug_option(command: Any) -> Any:
+    """Decorator: adds ``--debug``, which :func:`run_command` reads; the command's function doesn't see it."""
+
+    def remember(context: click.Context, _: click.Parameter, value: bool) -> None:
+        context.meta[_DEBUG] = value
+
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, callback=remember, help="Show the traceback of an error."
+    )(command)
+
+
+def run_command(command: click.Command, prog: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a click command and turn whatever ends it into an exit code.
+
+    ``prog: error: message`` goes to stderr for a :class:`~fer_live.errors.FerLiveError` and for any other exception,
+    which is a defect and says so; ``prog: interrupted`` for Ctrl-C.
+
+    Args:
+        command: the command, with :func:`debug_option` on it.
+        prog: its name, for help and messages.
+        arguments: the command line without the program; ``sys.argv[1:]`` by default.
+
+    Returns:
+        0 done (or what the command gave to ``click.Context.exit``), 1 failure, 2 usage, 130 interrupted.
+    """
+    debug = False
+    try:
+        with command.make_context(prog, list(sys.argv[1:] if arguments is None else arguments)) as context:
+            debug = bool(context.meta.get(_DEBUG))
+            command.invoke(context)
+            return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(f"{prog}: interrupted", debug, 130)
+    except FerLiveError as error:
+        return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of our output, head say, has gone: nothing to tell it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
+    except Exception as error:
+        hint = "" if debug else "; run it again with --debug for the traceback, and please report it"
+        return _fail(f"{prog}: error: unexpected {type(error).__name__}: {one_line(error)}{hint}", debug, 1)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error as one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fail(message: str, debug: bool, code: int) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    return code
