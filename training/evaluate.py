@@ -24,6 +24,7 @@ __all__ = [
     "Metrics",
     "calibration_bins",
     "compute_metrics",
+    "crops_of",
     "fit_temperature",
     "normalise",
     "predict_logits",
@@ -66,33 +67,33 @@ def normalise(faces: Tensor, contract: Contract) -> Tensor:
     return (faces.float() / 255.0 - contract.mean) / contract.std
 
 
+def crops_of(images: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:
+    """Images (N, S, S) as the live engine's pixel path crops them, (N, 1, S, S); N may be 0."""
+    crops = [
+        crop_faces(image, square[None], contract)
+        for image, square in zip(images, whole_image_squares(images), strict=True)
+    ]
+    return np.concatenate(crops) if crops else np.empty((0, 1, contract.size, contract.size), np.uint8)
+
+
 def predict_logits(
     network: nn.Module,
     images: NDArray[np.uint8],
     contract: Contract,
     device: torch.device,
     *,
-    mirror: bool = False,
     batch: int = 512,
 ) -> tuple[Floats, ...]:
     """Raw logits (N, C) of each head for images (N, S, S), through the same pixel path as the live engine.
 
-    ``mirror`` averages the log-probabilities of each image and its mirror image. Leaves the network in eval mode.
+    Leaves the network in eval mode.
     """
     network.eval()
     chunks: list[list[Floats]] = [[] for _ in contract.heads]
     with torch.inference_mode():
         for start in range(0, len(images), batch):
-            part = images[start : start + batch]
-            squares = whole_image_squares(part)
-            crops = np.concatenate([crop_faces(image, square[None], contract) for image, square in zip(part, squares, strict=True)])
-            x = normalise(torch.from_numpy(crops).to(device), contract)
-            outputs = network(x)
-            if mirror:
-                outputs = tuple(
-                    (functional.log_softmax(a, 1) + functional.log_softmax(b, 1)) / 2
-                    for a, b in zip(outputs, network(x.flip(3)), strict=True)
-                )
+            crops = crops_of(images[start : start + batch], contract)
+            outputs = network(normalise(torch.from_numpy(crops).to(device), contract))
             for chunk, output in zip(chunks, outputs, strict=True):
                 chunk.append(output.float().cpu().numpy())
     return tuple(
@@ -124,7 +125,7 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return float(min(max(math.exp(log_temperature.item()), 0.05), 20.0))
 
 

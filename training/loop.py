@@ -85,10 +85,14 @@ def train(
     rows = dataset.training_rows()
     public = dataset.rows(Usage.PublicTest)
     if len(rows) < config.batch_size or not len(public):
-        raise DataError(f"training needs {config.batch_size} Training and some PublicTest images, found {len(rows)}, {len(public)}")
+        raise DataError(
+            f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
+            f"found {len(rows)} and {len(public)}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     environment = _environment()
-    _write_config(folder, recipe, dataset, environment)
+    identity = _identity(recipe, dataset)
+    _write_config(folder, identity, {**environment, "notes": list(dataset.notes)})
 
     # All training images live on the device as uint8: 28,006 x 48 x 48 are 65 MB.
     faces = torch.from_numpy(dataset.images[rows]).unsqueeze(1).to(device)  # (M, 1, 48, 48) uint8
@@ -100,11 +104,14 @@ def train(
     public_images, public_labels = dataset.images[public], dataset.expression[public]
 
     torch.manual_seed(config.seed)
-    network = build_model(recipe.model, contract).to(device, memory_format=torch.channels_last)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    network = build_model(recipe.model, contract).to(device).to(memory_format=torch.channels_last)
+    average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
     optimizer = torch.optim.SGD(_groups(network, config), lr=config.lr, momentum=config.momentum, nesterov=True)
     steps = len(rows) // config.batch_size
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _lr_factor(step, steps * config.epochs, config))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _lr_factor(step, steps * config.epochs, config)
+    )
     history: list[Epoch] = []
     if (folder / "last.pt").exists():
         history = _resume(folder / "last.pt", network, averaged, optimizer, schedule)
@@ -114,11 +121,12 @@ def train(
     elapsed_before = history[-1].elapsed_s if history else 0.0
     started = time.perf_counter()
 
-    with _Logbook(folder) as logbook:
+    with _Logbook(folder, len(history)) as logbook:
         logbook.start(history)
         for epoch in range(len(history), config.epochs):
             # One generator an epoch: a run that was killed repeats its unfinished epoch with the same draws.
             generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
+            torch.manual_seed(config.seed * 1_000_003 + epoch)  # dropout draws from the global one
             clean = epoch >= round(config.epochs * (1 - config.clean_tail))
             order = torch.randperm(len(rows), generator=generator, device=device)
             network.train()
@@ -139,7 +147,7 @@ def train(
                 loss = _loss(expression.float() + adjustment, labels, batch, partner, share, config)
                 loss = loss + config.ferplus_weight * _votes_loss(ferplus.float(), votes, batch, partner, share)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
                 averaged.update_parameters(network)
@@ -163,12 +171,12 @@ def train(
             )
             if history[-1].public_accuracy > best:
                 best = history[-1].public_accuracy
-                provenance = {"epoch": asdict(history[-1]), **_identity(recipe, dataset), **environment}
+                provenance = {"epoch": asdict(history[-1]), **identity, **environment}
                 _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, device, provenance)
             save_tensors(
                 folder / "last.pt",
                 {
-                    "config": json.dumps(_identity(recipe, dataset), sort_keys=True),
+                    "config": json.dumps(identity, sort_keys=True),
                     "network": network.state_dict(),
                     "averaged": averaged.state_dict(),
                     "optimizer": optimizer.state_dict(),
@@ -295,39 +303,44 @@ def _git_commit() -> str | None:
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=root, capture_output=True, text=True, check=True
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
 
 
-def _write_config(folder: Path, recipe: Recipe, dataset: Fer2013, environment: dict[str, Any]) -> None:
-    identity = _identity(recipe, dataset)
-    path = folder / "config.json"
+def _write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) -> None:
     if (folder / "last.pt").exists():
-        saved = json.loads(load_tensors(folder / "last.pt").get("config", "{}"))
+        try:
+            saved = json.loads(load_tensors(folder / "last.pt")["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
         if saved != identity:
             different = sorted(key for key in identity if saved.get(key) != identity[key])
             raise ModelError(f"{folder} holds a run with another {', '.join(different)}; give another --out")
         return
-    path.write_text(json.dumps({**identity, **environment, "notes": list(dataset.notes)}, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps({**identity, **about}, indent=2) + "\n")
 
 
 class _Logbook:
     """``metrics.jsonl`` and TensorBoard events of a run folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, purge_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._path = folder / "metrics.jsonl"
-        self._writer = SummaryWriter(str(folder), purge_step=None)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
 
     def __enter__(self) -> _Logbook:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
     def start(self, history: list[Epoch]) -> None:
         """Make the file say what the checkpoint says, should the run have died between the two."""
@@ -338,5 +351,5 @@ class _Logbook:
             file.write(json.dumps(asdict(entry)) + "\n")
         for name, value in asdict(entry).items():
             if name != "epoch":
-                self._writer.add_scalar(name, value, entry.epoch)  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(name, value, entry.epoch)
+        self._writer.flush()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from fer_live.contract import FER2013_FRAMING, FER2013_LABELS, FERPLUS_LABELS, Contract, Head
 from fer_live.errors import ModelError
 
-from .models import ResidualNet
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["RECIPES", "ModelSpec", "Recipe", "TrainConfig", "build_model", "fer2013_contract"]
 
@@ -41,6 +40,11 @@ class ModelSpec:
             raise ModelError(f"model description is broken: {error}") from error
 
 
+def _setting(default: float, low: float, high: float, about: str) -> Any:
+    """A field of :class:`TrainConfig` with its range; ``fer-train`` makes an option of it."""
+    return field(default=default, metadata={"low": low, "high": high, "about": about})
+
+
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How a network is trained. Every field is an option of ``fer-train``.
@@ -51,50 +55,31 @@ class TrainConfig:
     (Zhang et al. 2018); it, erasing and strong warps stop for the last ``clean_tail`` of the epochs.
     """
 
-    epochs: int = 60
-    batch_size: int = 256
-    lr: float = 0.2
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup: float = 0.05
-    label_smoothing: float = 0.1
-    logit_adjustment: float = 0.5
-    ferplus_weight: float = 0.5
-    mixup: float = 0.2
-    erasing: float = 0.5
-    shift_px: float = 4.0
-    rotation_deg: float = 12.0
-    scale: float = 0.15
-    brightness: float = 0.2
-    contrast: float = 0.2
-    clean_tail: float = 0.15
-    ema_decay: float = 0.999
-    seed: int = 0
+    epochs: int = _setting(60, 1, 100_000, "passes over the training images")
+    batch_size: int = _setting(256, 2, 65_536, "images a step")
+    lr: float = _setting(0.2, 0, 100, "peak learning rate")
+    momentum: float = _setting(0.9, 0, 1, "of SGD, Nesterov")
+    weight_decay: float = _setting(5e-4, 0, 10, "on weights, not on norms and biases")
+    warmup: float = _setting(0.05, 0, 1, "share of the training with a rising learning rate")
+    label_smoothing: float = _setting(0.1, 0, 1, "of FER2013's label")
+    logit_adjustment: float = _setting(0.5, 0, 10, "tau of Menon et al. 2021, margin for rare classes")
+    ferplus_weight: float = _setting(0.5, 0, 100, "weight of the FER+ head's loss")
+    mixup: float = _setting(0.2, 0, 10, "parameter of mixup's Beta distribution, 0 for none")
+    erasing: float = _setting(0.5, 0, 1, "share of images with a rectangle erased")
+    shift_px: float = _setting(4.0, 0, 24, "largest shift in pixels")
+    rotation_deg: float = _setting(12.0, 0, 180, "largest rotation in degrees")
+    scale: float = _setting(0.15, 0, 0.9, "largest relative change of size")
+    brightness: float = _setting(0.2, 0, 1, "largest shift of brightness, of the full range")
+    contrast: float = _setting(0.2, 0, 1, "largest relative change of contrast")
+    clean_tail: float = _setting(0.15, 0, 1, "last share of the epochs without mixup, erasing and strong warps")
+    ema_decay: float = _setting(0.999, 0, 1, "of the weights' moving average, a step")
+    seed: int = _setting(0, 0, 2**31 - 1, "of weights, order and augmentation")
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("epochs", 1, 100_000),
-            ("batch_size", 2, 65_536),
-            ("lr", 0, 100),
-            ("momentum", 0, 1),
-            ("weight_decay", 0, 10),
-            ("warmup", 0, 1),
-            ("label_smoothing", 0, 1),
-            ("logit_adjustment", 0, 10),
-            ("ferplus_weight", 0, 100),
-            ("mixup", 0, 10),
-            ("erasing", 0, 1),
-            ("shift_px", 0, 24),
-            ("rotation_deg", 0, 180),
-            ("scale", 0, 0.9),
-            ("brightness", 0, 1),
-            ("contrast", 0, 1),
-            ("clean_tail", 0, 1),
-            ("ema_decay", 0, 1),
-        ):
-            value = getattr(self, name)
+        for entry in fields(self):
+            value, low, high = getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"]
             if not low <= value <= high:
-                raise ValueError(f"{name} must be {low}..{high}, found {value}")
+                raise ValueError(f"{entry.name} must be {low}..{high}, found {value}")
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> TrainConfig:
@@ -102,7 +87,10 @@ class TrainConfig:
         names = {entry.name for entry in fields(cls)}
         if set(raw) != names:
             raise ModelError(f"training configuration needs the fields {sorted(names)}, found {sorted(raw)}")
-        return cls(**raw)
+        try:
+            return cls(**raw)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"training configuration is broken: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +124,18 @@ def build_model(spec: ModelSpec, contract: Contract) -> nn.Module:
     Raises:
         ModelError: the name is unknown or the arguments don't fit.
     """
+    from .models import ResidualNet  # brings torch, which the list of recipes must not wait for
+
+    networks = {"residual": ResidualNet}
     try:
-        network = _NETWORKS[spec.name]
+        network = networks[spec.name]
     except KeyError as error:
-        raise ModelError(f"unknown network {spec.name!r}; known: {', '.join(_NETWORKS)}") from error
+        raise ModelError(f"unknown network {spec.name!r}; known: {', '.join(networks)}") from error
     try:
         return network(outputs=[len(head.labels) for head in contract.heads], **spec.arguments)
     except TypeError as error:
         raise ModelError(f"network {spec.name!r} does not take {dict(spec.arguments)}: {error}") from error
 
-
-_NETWORKS: dict[str, type[ResidualNet]] = {"residual": ResidualNet}
 
 RECIPES = {
     recipe.name: recipe
