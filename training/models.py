@@ -72,13 +72,6 @@ class ResidualNet(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleList(nn.Linear(channels, n) for n in outputs)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for module in self.modules():
-            if isinstance(module, ResidualBlock):
-                # Each block starts as its shortcut (Goyal et al. 2017), which steadies the first epochs.
-                nn.init.zeros_(module.norm2.weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = functional.relu(self.stem_norm(self.stem(x)))  # (N, widths[0], 24, 24)
