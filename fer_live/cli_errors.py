@@ -19,6 +19,10 @@ from .errors import FerLiveError
 __all__ = ["debug_option", "one_line", "run_command"]
 
 _DEBUG = "fer_live.debug"
+_EXTRA_OF = {
+    **dict.fromkeys(("matplotlib", "onnx", "onnx_ir", "onnxscript", "tensorboard", "torch", "torchvision"), "train"),
+    "mediapipe": "mediapipe",
+}
 
 
 def debug_option(command: Any) -> Any:
@@ -61,6 +65,11 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
         return _fail(f"{prog}: interrupted", debug, 130)
     except FerLiveError as error:
         return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
+        return _fail(f"{prog}: error: this needs {error.name}: pip install 'fer-live[{extra}]'", debug, 1)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output, head say, has gone: nothing to tell it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

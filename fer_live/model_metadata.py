@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from .contract import METADATA_KEY, Contract
 from .errors import ContractError
 
-__all__ = ["PROBE_KEY", "PROVENANCE_KEY", "ModelMetadata", "Probe"]
+__all__ = ["INPUT_NAME", "PROBE_KEY", "PROVENANCE_KEY", "ModelMetadata", "Probe", "output_names"]
+
+INPUT_NAME = "faces"
+"""The exported graph's input: (N, 1, S, S) uint8."""
 
 PROBE_KEY = "fer_live.probe"
 PROVENANCE_KEY = "fer_live.provenance"
@@ -121,6 +124,14 @@ class ModelMetadata:
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise ContractError(f"{PROBE_KEY} is broken: {type(error).__name__}: {error}") from error
         return cls(contract, probe, _json_object(PROVENANCE_KEY, props[PROVENANCE_KEY]))
+
+
+def output_names(contract: Contract) -> tuple[str, ...]:
+    """The exported graph's outputs, all (N, C) float32: ``logits`` and ``probabilities`` of the first head, then the
+    same of each further head with its name before them (``ferplus_logits``, ``ferplus_probabilities``).
+    """
+    prefixes = ("", *(f"{head.name}_" for head in contract.heads[1:]))
+    return tuple(f"{prefix}{kind}" for prefix in prefixes for kind in ("logits", "probabilities"))
 
 
 def _json_object(key: str, text: str) -> dict[str, Any]:

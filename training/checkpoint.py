@@ -44,8 +44,11 @@ class Checkpoint:
         """The network in evaluation mode, float32, on the CPU.
 
         Raises:
-            ModelError: the weights don't fit the network that the checkpoint names.
+            ModelError: the weights don't fit the network that the checkpoint names, or are not finite.
         """
+        broken = [name for name, tensor in self.state.items() if not torch.isfinite(tensor).all()]
+        if broken:
+            raise ModelError(f"weights are not finite (NaN or infinite): {', '.join(broken[:3])}; train it again")
         network = build_model(self.model, self.contract)
         try:
             network.load_state_dict(dict(self.state))
@@ -79,14 +82,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if raw.get("format") != FORMAT:
         raise ModelError(f"{path}: not a fer-live checkpoint; expected the model.pt that fer-train writes")
     try:
-        return Checkpoint(
-            Contract.from_json(raw["contract"]),
-            ModelSpec.from_json(raw["model"]),
-            raw["state"],
-            json.loads(raw["provenance"]),
-        )
+        state, provenance = raw["state"], json.loads(raw["provenance"])
+        contract, model = Contract.from_json(raw["contract"]), ModelSpec.from_json(raw["model"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: checkpoint is broken: {error}") from error
+        raise ModelError(f"{path}: checkpoint is broken: {type(error).__name__}: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ModelError(f"{path}: checkpoint is broken: its weights are not tensors by name")
+    if not isinstance(provenance, dict):
+        raise ModelError(f"{path}: checkpoint is broken: its provenance is no JSON object")
+    return Checkpoint(contract, model, state, provenance)
 
 
 def save_tensors(path: Path, value: Mapping[str, Any]) -> None:
@@ -99,7 +103,7 @@ def save_tensors(path: Path, value: Mapping[str, Any]) -> None:
 def load_tensors(path: Path) -> dict[str, Any]:
     """``torch.load(weights_only=True)`` of a mapping; ModelError for anything else."""
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: {'a folder, not a checkpoint' if path.is_dir() else 'no such file'}")
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:

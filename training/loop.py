@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_live import __version__
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
 
@@ -33,6 +29,7 @@ from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from .data import Fer2013, Usage, ferplus_distribution, image_hashes
 from .evaluate import fit_temperature, normalise, predict_logits
 from .plots import draw_curves
+from .provenance import environment
 from .recipes import Recipe, TrainConfig, build_model, fer2013_contract
 
 __all__ = ["Epoch", "train"]
@@ -90,9 +87,9 @@ def train(
             f"found {len(rows)} and {len(public)}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    environment = _environment()
+    made_by = environment()
     identity = _identity(recipe, dataset)
-    _write_config(folder, identity, {**environment, "notes": list(dataset.notes)})
+    _write_config(folder, identity, {**made_by, "notes": list(dataset.notes)})
 
     # All training images live on the device as uint8: 28,006 x 48 x 48 are 65 MB.
     faces = torch.from_numpy(dataset.images[rows]).unsqueeze(1).to(device)  # (M, 1, 48, 48) uint8
@@ -171,7 +168,7 @@ def train(
             )
             if history[-1].public_accuracy > best:
                 best = history[-1].public_accuracy
-                provenance = {"epoch": asdict(history[-1]), **identity, **environment}
+                provenance = {"epoch": asdict(history[-1]), **identity, **made_by}
                 _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, device, provenance)
             save_tensors(
                 folder / "last.pt",
@@ -285,33 +282,6 @@ def _identity(recipe: Recipe, dataset: Fer2013) -> dict[str, Any]:
             "xor_of_sha256_64": f"{int(np.bitwise_xor.reduce(hashes)):016x}" if len(hashes) else "",
         },
     }
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "git_commit": _git_commit(),
-        "fer_live": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
-
-
-def _git_commit() -> str | None:
-    """The commit of the checkout that this code runs from, with "+" where the tree was changed; None elsewhere."""
-    root = Path(__file__).resolve().parent.parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
 
 
 def _write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) -> None:

@@ -133,7 +133,7 @@ def build_model(spec: ModelSpec, contract: Contract) -> nn.Module:
         raise ModelError(f"unknown network {spec.name!r}; known: {', '.join(networks)}") from error
     try:
         return network(outputs=[len(head.labels) for head in contract.heads], **spec.arguments)
-    except TypeError as error:
+    except (TypeError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"network {spec.name!r} does not take {dict(spec.arguments)}: {error}") from error
 
 
