@@ -1,0 +1,46 @@
+"""Between the planes that travel and the BGR that windows show and cameras give; nothing else converts colours."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .datatypes import Frame, Plane
+
+__all__ = ["frame_to_bgr", "planes_from_bgr"]
+
+
+def frame_to_bgr(frame: Frame) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 BGR of a frame, for display: ITU-R BT.601, of the frame's range; any size."""
+    height, width = frame.y.shape
+    if not frame.limited_range:
+        u, v = (_doubled(plane)[:height, :width] for plane in (frame.u, frame.v))
+        return np.asarray(cv2.cvtColor(cv2.merge((frame.y, v, u)), cv2.COLOR_YCrCb2BGR), np.uint8)
+    y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
+    i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
+    return np.ascontiguousarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)[:height, :width], np.uint8)
+
+
+def planes_from_bgr(image: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
+    """The planes y (H, W), u and v (ceil(H / 2), ceil(W / 2)) of a BGR image: ITU-R BT.601, limited range.
+
+    Raises:
+        ValueError: ``image`` is not (H, W, 3) uint8 of at least one pixel.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"image must be (H, W, 3) uint8 of at least one pixel, found {image.shape} {image.dtype}")
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    even_h, even_w = image.shape[:2]
+    flat = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8).ravel()
+    luma, chroma = even_h * even_w, even_h * even_w // 4
+    y = flat[:luma].reshape(even_h, even_w)[:height, :width]
+    u, v = flat[luma:].reshape(2, chroma)
+    half = (even_h // 2, even_w // 2)
+    return np.ascontiguousarray(y), u.reshape(half), v.reshape(half)
+
+
+def _doubled(plane: Plane) -> Plane:
+    return np.repeat(np.repeat(plane, 2, axis=0), 2, axis=1)

@@ -1,0 +1,124 @@
+"""Opening media files: which stream is the picture, where the time line starts, how time stays monotonic."""
+
+from __future__ import annotations
+
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from fer_live.errors import SourceError
+
+__all__ = ["Timeline", "is_still_image", "open_input", "picture_stream", "start_of"]
+
+# FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
+_TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
+_WAY_OUT = "give a video, GIF or image file"
+
+
+def open_input(path: Path) -> av.container.InputContainer:
+    """Open a media file for reading.
+
+    Raises:
+        SourceError: no such file, a directory, not readable, or not a media file.
+    """
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            path.open("rb").close()
+        # "file:" keeps a colon in a name from being read as a protocol, pattern_type a "%03d" as a sequence.
+        container = av.open(f"file:{path}", "r", options={"pattern_type": "none"}, metadata_errors="replace")
+    except (OSError, ValueError, av.FFmpegError) as error:
+        raise SourceError(f"{path}: {_reason(path, error)}") from error
+    if container.format.name in _TEXT_ART:
+        container.close()
+        raise SourceError(f"{path}: not a video or image, it looks like text; {_WAY_OUT}")
+    return container
+
+
+def _reason(path: Path, error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "no such file; check the path"
+        case IsADirectoryError():
+            return f"is a folder; {_WAY_OUT}"
+        case PermissionError():
+            return "permission denied; make the file readable for this user"
+        case OSError() if not isinstance(error, av.FFmpegError):
+            return f"cannot be read ({error.strerror or error}); check the path"
+    empty = path.is_file() and path.stat().st_size == 0
+    return f"{'is empty' if empty else 'not a video or image that can be read, or damaged'}; {_WAY_OUT}"
+
+
+def picture_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+    """The video stream to read; a cover picture in a sound file is none.
+
+    Raises:
+        SourceError: there is no video stream, or no decoder for it.
+    """
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        has = "sound with a cover picture" if container.streams.video else kinds
+        raise SourceError(f"{path}: has no video stream (found {has}); {_WAY_OUT}")
+    usable = [s for s in moving if s.codec_context is not None]
+    if not usable:
+        raise SourceError(f"{path}: its video codec is not supported; convert it to H.264 first")
+    best = container.streams.best("video")
+    return next((s for s in usable if best is not None and s.index == best.index), usable[0])
+
+
+def is_still_image(container: av.container.InputContainer) -> bool:
+    """Whether the file is one picture (JPEG, PNG, …) and has no time."""
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+
+
+def start_of(container: av.container.InputContainer) -> Fraction:
+    """When the file's time line starts, in seconds: the earliest start of its pictures and sounds, exactly."""
+    starts = [
+        s.start_time * s.time_base
+        for s in container.streams
+        if s.type in ("audio", "video") and s.start_time is not None and s.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+class Timeline:
+    """Turns a stream's time stamps into strictly increasing seconds since the file's start.
+
+    A stamp in order is kept exactly. One that is missing comes a frame after the last. One that repeats the last or
+    steps back a little (by less than a second: a wrong order) comes one tick after it. One that steps back further
+    is a new beginning (joined recordings, a counter that wrapped): it and all that follow are moved to come after
+    the last frame.
+    """
+
+    def __init__(self, start: Fraction, tick: Fraction, frame: Fraction, *, earliest: Fraction = Fraction(0)) -> None:
+        """A time line that starts at ``start`` of the file's own clock; all in seconds.
+
+        ``tick``: the least step; ``frame``: how long a frame usually lasts; ``earliest``: the first is put no earlier.
+        """
+        self._earliest = earliest
+        self._offset = -start
+        self._tick = tick
+        self._frame = frame
+        self._last: Fraction | None = None
+
+    def place(self, stamp: Fraction | None) -> Fraction:
+        """Seconds since the start for the next frame, whose time stamp is ``stamp`` seconds or unknown."""
+        last = self._last
+        if last is None:
+            time = max(self._earliest, stamp + self._offset) if stamp is not None else Fraction(0)
+        elif stamp is None:
+            time = last + self._frame
+        else:
+            time = stamp + self._offset
+            if time <= last - 1:
+                self._offset += last + self._frame - time
+                time = last + self._frame
+            elif time <= last:
+                time = last + self._tick
+        self._last = time
+        return time

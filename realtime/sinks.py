@@ -1,0 +1,335 @@
+"""Where results go: a video file with the input's sound."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+import av.container
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from fer_live.errors import SinkError, SourceError
+
+from .audio import SoundCopier
+from .containers import open_input, picture_stream, start_of
+from .datatypes import Frame, Result, SourceInfo
+from .partial import PartialFile
+from .planes import pixels
+
+__all__ = ["VideoFileSink"]
+
+_KEYFRAME_EVERY_S = 2
+_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# Divides evenly into frames of 24, 25, 30, 50, 60, 120 and 24000/1001, 30000/1001, 60000/1001 Hz, and into 1 ms.
+_MP4_TICK = Fraction(1, 120_000)
+_MATROSKA_TICK = Fraction(1, 1000)  # its own; finer times would be rounded, and could then repeat
+_FRAGMENT_US = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    encoder: str
+    preset: str
+    crf: int
+    preset_option: str
+    options: tuple[tuple[str, str], ...]
+    suffixes: tuple[str, ...]
+
+
+_CODECS = {
+    "h264": _Codec("libx264", "ultrafast", 23, "preset", (("forced-idr", "1"),), (".mp4", ".mov", ".mkv")),
+    "av1": _Codec("libsvtav1", "10", 35, "preset", (("svtav1-params", "pred-struct=1"),), (".mp4", ".mkv")),
+    "vp9": _Codec(
+        "libvpx-vp9",
+        "8",
+        32,
+        "cpu-used",
+        (("b", "0"), ("deadline", "realtime"), ("lag-in-frames", "0"), ("row-mt", "1")),
+        (".mp4", ".mkv"),
+    ),
+}
+
+
+class VideoFileSink:
+    """Writes the frames of annotated results as a video file; a :class:`~.datatypes.Sink`.
+
+    The planes are encoded as they are: no colour conversion, the source's colour tags and pixel aspect ratio. H.264
+    has no odd sizes: an odd width or height is made even by repeating the last column or row; ``padded`` and
+    ``size_wh`` tell. Frame times are kept to 1/120,000 s (1 ms in .mkv), variable frame rates too.
+
+    Frames go to ``partial_path``, beside the target: created at the first frame, playable while it grows, readable
+    up to about the last half second whatever happens to this process. :meth:`finish` completes it and moves it to
+    the target. Left without that, it stays where it is, and what stood at the target is untouched.
+
+    Sound: see :class:`~.audio.SoundCopier`. If the run ended before the input did, the sound ends with the picture.
+
+    One thread writes. The encoder works in threads of its own, without the GIL.
+
+    Args:
+        path: the target; its suffix, .mp4, .mov or .mkv, chooses the container.
+        info: what the source is.
+        copy_from: the input file, for its sound and its pixel aspect ratio; None for neither.
+        codec: "h264" (plays everywhere), "av1" or "vp9" (not in .mov).
+        preset: the encoder's speed; None for its default here (libx264 "ultrafast", SVT-AV1 10, libvpx 8).
+        crf: the encoder's constant quality, less is better; None for its default here (23, 35, 32).
+
+    Raises:
+        SinkError: at construction, before anything is written, where the target cannot be written or is the input;
+            later, where the disk is full or the encoder fails: the message names the partial file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: SourceInfo,
+        *,
+        copy_from: Path | None,
+        codec: str = "h264",
+        preset: str | None = None,
+        crf: int | None = None,
+    ) -> None:
+        self._target = Path(path)
+        self.partial_path = self._target.with_name(f"{self._target.stem}.partial{self._target.suffix}")
+        """Where the frames go until :meth:`finish`."""
+        self._codec = _codec(codec, self._target)
+        _check_target(self._target, self.partial_path, copy_from)
+        self._info = info
+        self._preset = self._codec.preset if preset is None else preset
+        self._crf = self._codec.crf if crf is None else crf
+        width, height = info.size_wh
+        self.size_wh = (width + width % 2, height + height % 2)
+        """(width, height) in pixels of the file."""
+        self._format = _FORMATS[self._target.suffix.lower()]
+        self._tick = _MATROSKA_TICK if self._format == "matroska" else _MP4_TICK
+        self._frame_ticks = max(1, round(1 / (info.fps or 25) / self._tick))
+        self._file: PartialFile | None = None
+        self._last_ticks = -1
+        self._key_ticks = 0
+        self._count = 0
+        self._finished = False
+        self._input_warnings: tuple[str, ...] = ()
+        self._input: _Input | None = None
+        if copy_from is not None:
+            try:
+                self._input = _Input(copy_from, info)
+            except SourceError as error:
+                self._input_warnings = (f"{error}; the output has no sound",)
+
+    @property
+    def padded(self) -> bool:
+        """Whether a column or row was added because the size is odd."""
+        return self.size_wh != self._info.size_wh
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong with the sound, one line each."""
+        return self._input_warnings + (tuple(self._input.sound.warnings) if self._input is not None else ())
+
+    def write(self, result: Result) -> None:
+        """Encode the frame of ``result``, and the sound that goes before it.
+
+        Raises:
+            SinkError: the disk is full or the encoder fails.
+            ValueError: the frame's size is not the source's, or the sink was finished.
+        """
+        frame = result.frame
+        if self._finished:
+            raise ValueError("write after finish")
+        if frame.size_wh != self._info.size_wh:
+            raise ValueError(f"frame {frame.index} is {frame.size_wh}, the video is {self._info.size_wh}")
+        try:
+            if self._file is None:
+                self._open()
+            self._mux(self._stream.encode(self._prepare(frame)))
+            if self._input is not None:
+                for packet in self._input.sound.until(self._last_ticks * self._tick):
+                    self._container.mux_one(packet)
+        except (OSError, ValueError, av.FFmpegError) as error:
+            raise self._failure(error) from error
+        self._count += 1
+
+    def finish(self) -> None:
+        """Complete the file and move it to the target, replacing what stands there.
+
+        Raises:
+            SinkError: no frames were written, the disk is full, or the target cannot be replaced.
+        """
+        if self._finished:
+            return
+        if self._file is None:
+            raise SinkError(f"{self._target}: no frames were written, so there is no video; check the input")
+        self._finished = True
+        try:
+            self._complete()
+            self._file.close()
+            os.replace(self.partial_path, self._target)
+        except (OSError, ValueError, av.FFmpegError) as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None and not self._file.closed:
+            try:
+                self._complete()
+            except (OSError, ValueError, av.FFmpegError):
+                # An error is on its way already, and the file is readable up to its last fragment.
+                pass
+            finally:
+                self._file.close()
+        if self._input is not None:
+            self._input.container.close()
+
+    def _complete(self) -> None:
+        try:
+            self._mux(self._stream.encode(None))
+            if self._input is not None:
+                end = (self._last_ticks + self._frame_ticks) * self._tick
+                whole = self._input.is_whole(self._count, end, self._frame_ticks * self._tick)
+                for packets in (self._input.sound.until(None if whole else end), self._input.sound.flush()):
+                    for packet in packets:
+                        self._container.mux_one(packet)
+        finally:
+            self._container.close()
+
+    def _open(self) -> None:
+        self._file = PartialFile(self.partial_path)
+        try:
+            self._start(self._file, with_sound=self._input is not None)
+        except (ValueError, av.FFmpegError):
+            if self._input is None or self._file.failure is not None:
+                raise
+            self._input.sound.drop()
+            self._file.restart()
+            self._start(self._file, with_sound=False)
+
+    def _start(self, file: PartialFile, *, with_sound: bool) -> None:
+        options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
+        if self._format != "matroska":
+            # delay_moov: the header can then hold where each stream starts, the encoder's run-in included.
+            options |= {
+                "movflags": "hybrid_fragmented+delay_moov",
+                "frag_duration": str(_FRAGMENT_US),
+                "movie_timescale": str(self._tick.denominator),
+            }
+        self._container = av.open(file, "w", format=self._format, container_options=options)
+        self._stream = self._add_picture(self._container)
+        if with_sound and self._input is not None:
+            self._input.sound.add_streams(self._container)
+        self._container.start_encoding()
+
+    def _add_picture(self, container: av.container.OutputContainer) -> VideoStream:
+        codec = self._codec
+        options = {codec.preset_option: self._preset, "crf": str(self._crf), **dict(codec.options)}
+        rate = (self._info.fps or Fraction(25)).limit_denominator(1001)
+        # SVT-AV1 prints its settings to stderr, past every logger, unless this asks for errors only.
+        os.environ.setdefault("SVT_LOG", "1")
+        stream = container.add_stream(codec.encoder, rate, options)
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        context.width, context.height = self.size_wh
+        context.pix_fmt = "yuv420p"
+        context.time_base = stream.time_base = self._tick
+        context.max_b_frames = 0
+        context.gop_size = max(1, int(_KEYFRAME_EVERY_S * rate))
+        context.thread_type = "FRAME"
+        tags = self._info.colour
+        context.color_range = 1 if tags.limited_range else 2
+        context.colorspace, context.color_primaries, context.color_trc = tags.matrix, tags.primaries, tags.transfer
+        if self._input is not None and self._input.sample_aspect is not None:
+            context.sample_aspect_ratio = self._input.sample_aspect
+        return stream
+
+    def _prepare(self, frame: Frame) -> VideoFrame:
+        width, height = self.size_wh
+        prepared = VideoFrame(width, height, "yuv420p")
+        for plane, given in zip(prepared.planes, (frame.y, frame.u, frame.v), strict=True):
+            rows = pixels(plane)
+            h, w = given.shape
+            rows[:h, :w] = given
+            rows[:h, w:] = rows[:h, w - 1 : w]
+            rows[h:] = rows[h - 1 : h]
+        ticks = max(round(frame.time_s / self._tick), self._last_ticks + 1)
+        if self._last_ticks < 0 or ticks - self._key_ticks >= _KEYFRAME_EVERY_S / self._tick - self._frame_ticks // 2:
+            prepared.pict_type = PictureType.I
+            self._key_ticks = ticks
+        prepared.pts, prepared.time_base = ticks, self._tick
+        self._last_ticks = ticks
+        return prepared
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            packet.duration = self._frame_ticks
+            self._container.mux_one(packet)
+
+    def _failure(self, error: Exception) -> SinkError:
+        cause = self._file.failure if self._file is not None and self._file.failure is not None else error
+        reason = (cause.strerror if isinstance(cause, (OSError, av.FFmpegError)) else None) or str(cause)
+        if self._file is None or not self.partial_path.exists():
+            return SinkError(f"{self.partial_path}: cannot be written ({reason}); choose another place with --out")
+        return SinkError(
+            f"{self._target}: writing failed ({reason}); what was written is in {self.partial_path}, "
+            "make room or choose another place and run again"
+        )
+
+
+class _Input:
+    """What the output takes over from the input file besides its frames."""
+
+    def __init__(self, path: Path, info: SourceInfo) -> None:
+        self.container = open_input(path)
+        try:
+            stream = picture_stream(self.container, path)
+            self.sound = SoundCopier(self.container, path)
+        except BaseException:
+            self.container.close()
+            raise
+        self._frame_count = info.frame_count
+        self._end: Fraction | None = None
+        if stream.duration and stream.time_base is not None:
+            begins = (stream.start_time or 0) * stream.time_base
+            self._end = begins + stream.duration * stream.time_base - start_of(self.container)
+        aspect = stream.sample_aspect_ratio
+        turned = info.size_wh == (stream.height, stream.width) != (stream.width, stream.height)
+        self.sample_aspect = 1 / aspect if aspect and turned else aspect
+
+    def is_whole(self, count: int, end: Fraction, frame: Fraction) -> bool:
+        """Whether the frames written reach the input's end, so that sound which outlasts them belongs to it."""
+        return count == self._frame_count or (self._end is not None and end >= self._end - 2 * frame)
+
+
+def _codec(name: str, target: Path) -> _Codec:
+    suffix = target.suffix.lower()
+    if suffix not in _FORMATS:
+        raise SinkError(f"{target}: unknown kind of video {target.suffix!r}; name it .mp4, .mov or .mkv")
+    codec = _CODECS.get(name)
+    if codec is None:
+        raise SinkError(f"{target}: unknown codec {name!r}; choose {', '.join(_CODECS)}")
+    if suffix not in codec.suffixes:
+        raise SinkError(f"{target}: {suffix} does not hold {name}; name it {' or '.join(codec.suffixes)}")
+    if codec.encoder not in av.codecs_available:
+        others = [name for name, other in _CODECS.items() if other.encoder in av.codecs_available]
+        raise SinkError(f"{target}: this PyAV has no {codec.encoder}; use --codec {' or '.join(others)}, or PyPI's av")
+    return codec
+
+
+def _check_target(target: Path, partial: Path, copy_from: Path | None) -> None:
+    if target.is_dir():
+        raise SinkError(f"{target}: is a folder; give the name of a file in it")
+    folder = target.parent
+    if not folder.is_dir():
+        raise SinkError(f"{target}: there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
+        raise SinkError(f"{target}: permission denied; choose a file that this user may write")
+    if copy_from is None:
+        return
+    for path, what in ((target, "is the input"), (partial, "is the input, and frames are written there first")):
+        if path.exists() and copy_from.exists() and path.samefile(copy_from):
+            raise SinkError(f"{path}: {what}; choose another name for the output")

@@ -1,0 +1,193 @@
+"""Where frames come from: video files, GIFs, single images, and cameras (:mod:`.cameras`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from fer_live.errors import SourceError
+
+from .cameras import CameraSource
+from .containers import Timeline, is_still_image, open_input, picture_stream, start_of
+from .datatypes import ColourTags, Frame, Plane, SourceInfo
+from .planes import Orientation, pixels
+
+__all__ = ["CameraSource", "FileSource"]
+
+_DIRECT = ("yuv420p", "yuvj420p")
+_UNSPECIFIED, _BT601, _RGB = 2, 6, 0
+_LIMITED, _FULL = 1, 2  # AVColorRange
+
+
+class FileSource:
+    """A video, GIF or image file as :class:`Frame`s, decoded by PyAV; a :class:`~.datatypes.Source`.
+
+    Planes of 8-bit 4:2:0 video are what the decoder gave, unconverted; everything else (10-bit, 4:2:2, RGB,
+    palettes) is converted to limited-range 8-bit 4:2:0. Rotation noted in the file is applied.
+    If the size changes midway, later frames are scaled to the first one's.
+
+    ``time_s`` is exact, from the time stamps: seconds since the earliest of the file's picture and sound streams
+    begins. It increases strictly; :class:`~.containers.Timeline` says what becomes of stamps that don't.
+    ``info.frame_count`` is what the container declares, else an estimate from duration and rate, else None: the
+    true number may differ from both (a cut in the container, a damaged end).
+
+    It can be iterated once. Iterate in one thread and leave the context after that thread has ended: closing the
+    file under a thread that decodes is not safe.
+
+    Raises:
+        SourceError: at construction, where the file cannot be opened or not one frame of it be decoded. Damage after
+            the first frame is no error: what can be read comes out, and ``warnings`` tells.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._damaged_packets = 0
+        self._cut_short: str | None = None
+        self._count = 0
+        self._container = open_input(self._path)
+        try:
+            self._stream = picture_stream(self._container, self._path)
+            self._stream.thread_type = "FRAME"
+            self._decoded = self._decode()
+            first = next(self._decoded, None)
+            if first is None:
+                raise SourceError(f"{self._path}: no frame could be decoded; the file is damaged or not a video")
+            self._first: VideoFrame | None = first
+            self._coded_wh = (first.width, first.height)
+            self._limited_range = not _is_full_range(first)
+            self._orientation = Orientation.of(first)
+            self._info = self._describe(first)
+        except BaseException:
+            self._container.close()
+            raise
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known before the first frame."""
+        return self._info
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without ending the run, one line each; complete once the frames were read."""
+        found = []
+        if self._cut_short is not None:
+            found.append(
+                f"{self._path}: the file is damaged or cut short after frame {self._count} ({self._cut_short}); "
+                "what came before was read"
+            )
+        if self._damaged_packets:
+            found.append(f"{self._path}: {self._damaged_packets} damaged packets; frames may be missing or smeared")
+        return tuple(found)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is None:
+            raise RuntimeError("a FileSource can be iterated once: open the file again")
+        first, self._first = self._first, None
+        return self._frames(first)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def _frames(self, first: VideoFrame) -> Iterator[Frame]:
+        base = self._stream.time_base or Fraction(1, 1000)
+        rate = self._info.fps or Fraction(25)
+        timeline = Timeline(start_of(self._container), tick=min(base, 1 / rate), frame=1 / rate)
+        frame: VideoFrame | None = first
+        while frame is not None:
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            time = timeline.place(None if stamp is None else stamp * (frame.time_base or base))
+            yield Frame(*self._planes(frame), self._count - 1, float(time), self._limited_range)
+            frame = next(self._decoded, None)
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                self._cut_short = error.strerror or type(error).__name__
+                packet = None
+            if packet is not None and packet.is_corrupt:
+                self._damaged_packets += 1
+            try:
+                # A container that ends well sends its own flushing packet last.
+                frames = self._stream.decode(packet) if packet is not None or self._cut_short else []
+            except av.FFmpegError:
+                self._damaged_packets += 1
+                frames = []
+            for frame in frames:
+                self._count += 1
+                yield frame
+            if packet is None:
+                return
+
+    def _planes(self, frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
+        width, height = self._coded_wh
+        as_first = (frame.width, frame.height) == (width, height) and _is_full_range(frame) != self._limited_range
+        if not (as_first and frame.format.name in _DIRECT and frame.planes[0].line_size > 0):
+            frame = frame.reformat(
+                width,
+                height,
+                "yuv420p",
+                dst_colorspace=_BT601 if _is_rgb(frame) else None,
+                src_color_range=_FULL if _is_full_range(frame) or _is_full_by_format(frame) else _LIMITED,
+                dst_color_range=_LIMITED if self._limited_range else _FULL,
+                threads=1,
+            )
+        # Copies: the decoder still predicts later frames from its own planes, and ours will be drawn on.
+        y, u, v = (self._orientation.upright(pixels(plane)) for plane in frame.planes)
+        return y, u, v
+
+    def _describe(self, first: VideoFrame) -> SourceInfo:
+        stream = self._stream
+        still = is_still_image(self._container)
+        fps = None if still else _rate(stream)
+        count: int | None = 1 if still else stream.frames or None
+        if count is None and fps is not None and stream.duration and stream.time_base is not None:
+            count = max(1, round(stream.duration * stream.time_base * fps))
+        return SourceInfo(
+            name=str(self._path),
+            size_wh=self._orientation.size(*self._coded_wh),
+            fps=fps,
+            frame_count=count,
+            is_live=False,
+            colour=ColourTags(
+                matrix=_BT601 if _is_rgb(first) else int(first.colorspace),
+                primaries=int(first.color_primaries),
+                transfer=int(first.color_trc),
+                limited_range=self._limited_range,
+            ),
+        )
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    # Some containers declare their clock (90000) as the rate.
+    rates = (stream.average_rate, stream.guessed_rate)
+    return next((rate for rate in rates if rate is not None and 0 < rate <= 1000), None)
+
+
+def _is_rgb(frame: VideoFrame) -> bool:
+    return frame.format.is_rgb or int(frame.colorspace) == _RGB
+
+
+def _is_full_range(frame: VideoFrame) -> bool:
+    """Whether the planes that come out are full range: only where they need no conversion."""
+    if frame.format.name not in _DIRECT:
+        return False
+    return frame.format.name == "yuvj420p" or int(frame.color_range) == _FULL
+
+
+def _is_full_by_format(frame: VideoFrame) -> bool:
+    """Whether a frame that is converted holds full-range numbers."""
+    name = frame.format.name
+    return int(frame.color_range) == _FULL or _is_rgb(frame) or name.startswith(("yuvj", "gray", "pal8", "mono"))
