@@ -1,0 +1,277 @@
+"""``fer-live``: facial expressions in a camera's or a file's video.
+
+Only click is imported at the top: ``--help`` and mistakes on the command line must not wait for numpy and OpenCV.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fer_live import __version__
+from fer_live.cli_errors import debug_option, one_line, run_command
+from fer_live.errors import DeviceError, FerLiveError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .channel import Channel
+    from .datatypes import Result, Source, SourceInfo
+    from .pipeline import Pipeline
+    from .sinks import VideoFileSink
+
+__all__ = ["main"]
+
+PROG = "fer-live"
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for, as on the command line; ``None`` where the engine chooses."""
+
+    camera: int | None
+    video: Path | None
+    out: Path | None
+    model: Path | None
+    detector: str
+    detect_size: int
+    verify_eyes: bool | None
+    device: str
+    threads: int
+    window: bool | None
+    codec: str
+    preset: str | None
+    crf: int | None
+
+
+@click.command(
+    PROG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Expressions describe how a face appears, not what a person feels. Nothing is stored but --out; nothing is sent.",
+)
+@click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Use camera number N; 0 is the first.")
+@click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Use a video file (or an animated GIF).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the annotated video: .mp4, .mov or .mkv, with the input's size, times and sound.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use this .onnx, written by fer-export, instead of the bundled one.",
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["yunet", "mediapipe", "haar"]),
+    default="yunet",
+    show_default=True,
+    help="What finds the faces. mediapipe needs the extra fer-live[mediapipe].",
+)
+@click.option(
+    "--detect-size",
+    type=click.IntRange(64, 8192),
+    default=640,
+    show_default=True,
+    metavar="PX",
+    help="Longer side of the copy that faces are searched in: larger finds smaller faces and takes longer.",
+)
+@click.option(
+    "--verify-eyes/--no-verify-eyes",
+    default=None,
+    help="Keep a face only where eyes are found in it (Haar).  [default: with --detector haar]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the expression model runs; cuda fails where CUDA cannot be used.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the model.")
+@click.option(
+    "--window/--no-window",
+    default=None,
+    help="Show the video in a window; q ends.  [default: where there is no --out]",
+)
+@click.option(
+    "--codec",
+    type=click.Choice(["h264", "av1", "vp9"]),
+    default="h264",
+    show_default=True,
+    help="How --out is encoded; every browser plays h264.",
+)
+@click.option("--preset", metavar="NAME", help="Speed of the encoder, in its own words.  [default for h264: ultrafast]")
+@click.option("--crf", type=click.IntRange(0, 63), metavar="N", help="Quality of --out, less is better.  [default for h264: 23]")
+@debug_option
+@click.version_option(__version__, prog_name=PROG)
+@click.pass_context
+def command(context: click.Context, **values: Any) -> None:
+    """Find the faces in a video and label their expressions, live or from a file.
+
+    \b
+    fer-live --camera 0
+    fer-live --video clip.mp4 --out annotated.mp4
+    """
+    options = Options(**values)
+    if (options.camera is None) == (options.video is None):
+        raise click.UsageError("give either --camera N or --video FILE")
+    context.exit(_run(options))
+
+
+def main() -> None:
+    """Entry point of ``fer-live``."""
+    sys.exit(run_command(command, PROG))
+
+
+def _run(options: Options) -> int:
+    from .channel import Channel, Overflow
+    from .pipeline import Pipeline
+    from .window import why_no_display
+
+    watch = options.window if options.window is not None else options.out is None
+    no_display = why_no_display() if watch else None
+    if no_display is not None:
+        if options.out is None:
+            raise DeviceError(f"{no_display} and nothing to write: give --out FILE, or run where there is a screen")
+        _say(f"{no_display}: going on without a window")
+        watch = False
+
+    with ExitStack() as stack:
+        source = stack.enter_context(_open_source(options))
+        sink = stack.enter_context(_open_sink(options, source.info)) if options.out is not None else None
+        detector, classifier = _open_models(options, stack)
+        live = source.info.is_live
+        display: Channel[Result] | None = None
+        if watch:
+            # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
+            whole = not live and sink is None
+            display = Channel(16, Overflow.BLOCK) if whole else Channel(1, Overflow.DROP_OLDEST)
+        pipeline = Pipeline(source, detector, classifier, [sink] if sink is not None else [], display)
+        try:
+            with _signals(pipeline):
+                if display is not None:
+                    _watch(pipeline, display, source.info, paced=not live and sink is None)
+                else:
+                    _progress(pipeline, source.info)
+                summary = pipeline.wait()
+        except BaseException as error:
+            pipeline.abort(error)
+            _name_partial(sink, error)
+            raise
+        for warning in [*getattr(source, "warnings", ()), *(sink.warnings if sink is not None else ())]:
+            _say(f"warning: {warning}")
+        if sink is not None and sink.padded:
+            _say(f"{options.out} is {sink.size_wh[0]}x{sink.size_wh[1]}: {options.codec} has no odd sizes")
+        click.echo(summary.line() + (f", written to {options.out}" if sink is not None else ""))
+        return EXIT_INTERRUPTED if pipeline.interrupted else 0
+
+
+def _open_source(options: Options) -> Source:
+    if options.camera is not None:
+        from .cameras import CameraSource
+
+        return CameraSource(options.camera)
+    from .sources import FileSource
+
+    assert options.video is not None
+    return FileSource(options.video)
+
+
+def _open_sink(options: Options, info: SourceInfo) -> VideoFileSink:
+    from .sinks import VideoFileSink
+
+    assert options.out is not None
+    return VideoFileSink(
+        options.out, info, copy_from=options.video, codec=options.codec, preset=options.preset, crf=options.crf
+    )
+
+
+def _open_models(options: Options, stack: ExitStack) -> tuple[Any, Any]:
+    import cv2
+
+    from fer_live.bundled import MODEL, asset_path
+
+    from .classifier import Device, OnnxClassifier
+    from .detectors import create_detector
+
+    # The stages are the threads; OpenCV's own would take their cores.
+    cv2.setNumThreads(1)
+    model = options.model if options.model is not None else asset_path(MODEL)
+    classifier = OnnxClassifier(model, Device(options.device), options.threads)
+    detector = create_detector(options.detector, detect_size=options.detect_size, verify_eyes=options.verify_eyes)
+    return stack.enter_context(detector), classifier
+
+
+def _watch(pipeline: Pipeline, display: Channel[Result], info: SourceInfo, *, paced: bool) -> None:
+    from .window import Window
+
+    pipeline.start()
+    Window(f"{PROG}: {info.name}", display, paced=paced, on_quit=pipeline.stop).run()
+
+
+def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
+    """Start the pipeline and show how far it is, on stderr, until it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,}/{task.total:,} frames" if info.frame_count else "{task.completed:,} frames"),
+        TextColumn("{task.fields[fps]:.0f} fps"),
+        TimeRemainingColumn() if info.frame_count else TimeElapsedColumn(),
+    ]
+    # Piped or in a log there is nothing to redraw: the line at the end says it all.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(info.name, total=info.frame_count, fps=0.0)
+        pipeline.start()
+        while not pipeline.is_done(0.1):
+            frames = pipeline.done_frames
+            seconds = progress.tasks[0].elapsed or 0.0
+            progress.update(task, completed=frames, fps=frames / seconds if seconds > 0.5 else 0.0)
+
+
+@contextmanager
+def _signals(pipeline: Pipeline) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order; the second one ends it at once."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        if pipeline.interrupted:
+            pipeline.abort(KeyboardInterrupt())
+            return
+        _say("finishing what was read; once more to end at once")
+        pipeline.interrupt()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _name_partial(sink: VideoFileSink | None, error: BaseException) -> None:
+    """Say where the part is that was written before the run failed, unless the error itself says it."""
+    if sink is None:
+        return
+    if str(sink.partial_path) in str(error) or not sink.partial_path.exists():
+        return
+    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
+    if isinstance(error, FerLiveError | KeyboardInterrupt):
+        _say(f"what was annotated until then ({reason}) plays from {sink.partial_path}")
+
+
+def _say(message: str) -> None:
+    click.echo(f"{PROG}: {message}", err=True)

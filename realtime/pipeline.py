@@ -1,0 +1,224 @@
+"""The engine: one thread a stage, joined by channels, ended by the last frame, a request or the first error.
+
+    read ──▶ detect + track ──▶ classify ──▶ annotate + write ──▶ (display)
+
+Live, the channel after the reader holds one frame and drops the oldest: the only place where a frame can be lost.
+From a file every channel blocks: each frame comes out once, in order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.errors import FerLiveError
+from fer_live.preprocess import crop_faces
+
+from .annotate import Annotator
+from .channel import Aborted, Channel, Overflow
+from .datatypes import Classifier, Detector, Faces, Frame, Predictions, Result, Sink, Source
+from .stats import Counter, Summary
+from .tracker import IouTracker
+
+__all__ = ["Pipeline"]
+
+BATCH_FRAMES = 8
+"""Frames of a file whose faces are classified in one run."""
+
+JOIN_S = 10.0
+"""How long a thread may take to end after all channels were aborted or drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Detected:
+    frame: Frame
+    faces: Faces
+    track_ids: NDArray[np.int64]
+    crops: NDArray[np.uint8]  # (N, 1, S, S)
+    latency_ms: dict[str, float]
+
+
+class Pipeline:
+    """Runs a source through detector, tracker, classifier and annotator into sinks.
+
+    Args:
+        source: where frames come from; the caller opens and closes it, and all else.
+        detector: finds faces.
+        classifier: labels them.
+        sinks: take every annotated result, in order.
+        display: also gets every annotated result, for a window on the main thread; closed at the end.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        classifier: Classifier,
+        sinks: Sequence[Sink] = (),
+        display: Channel[Result] | None = None,
+    ) -> None:
+        live = source.info.is_live
+        self._source, self._detector, self._classifier = source, detector, classifier
+        self._sinks, self._display = sinks, display
+        self._tracker, self._annotator, self._counter = IouTracker(), Annotator(), Counter()
+        self._read: Channel[tuple[Frame, float]] = (
+            Channel(1, Overflow.DROP_OLDEST) if live else Channel(4, Overflow.BLOCK)
+        )
+        # Room for a batch in the making and one more being filled.
+        self._detected: Channel[_Detected] = Channel(2 if live else 2 * BATCH_FRAMES, Overflow.BLOCK)
+        self._classified: Channel[Result] = Channel(2 if live else BATCH_FRAMES, Overflow.BLOCK)
+        self._live = live
+        self.interrupted = False
+        self._stop = threading.Event()
+        self._finished = threading.Event()
+        self._failure_lock = threading.Lock()
+        self._failure: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+        self._started_s = self._ended_s = 0.0
+
+    @property
+    def done_frames(self) -> int:
+        """Frames annotated and written so far."""
+        return self._counter.frames
+
+    def start(self) -> None:
+        """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
+        stages: list[tuple[str, Callable[[], None]]] = [
+            ("read", self._run_read),
+            ("detect", self._run_detect),
+            ("classify", self._run_classify),
+            ("write", self._run_write),
+        ]
+        self._started_s = self._ended_s = time.perf_counter()
+        self._threads = [threading.Thread(target=self._guard, args=stage, name=f"fer-live {stage[0]}") for stage in stages]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask the run to end: no more frames are read, those on the way are finished. From any thread, at any time."""
+        self._stop.set()
+
+    def interrupt(self) -> None:
+        """As :meth:`stop`, on somebody else's request than the user's at the window: ``interrupted`` is then true."""
+        self.interrupted = True
+        self.stop()
+
+    def abort(self, reason: BaseException) -> None:
+        """End the run now; :meth:`wait` raises ``reason`` unless something else failed before."""
+        with self._failure_lock:
+            if self._failure is None:
+                self._failure = reason
+        self._stop.set()
+        for channel in (self._read, self._detected, self._classified, self._display):
+            if channel is not None:
+                channel.abort()
+        self._finished.set()
+
+    def is_done(self, timeout_s: float) -> bool:
+        """Wait for the end of the run, at most ``timeout_s``; whether it has come."""
+        return self._finished.wait(timeout_s)
+
+    def wait(self) -> Summary:
+        """Wait for the end of the run, then for its threads.
+
+        Raises:
+            Exception: whatever a stage raised first, as it was raised.
+        """
+        while not self.is_done(0.1):  # with a bound, so that Ctrl-C is seen on every platform
+            pass
+        stuck = []
+        for thread in self._threads:
+            thread.join(JOIN_S)
+            if thread.is_alive():
+                stuck.append(thread.name)
+        if self._failure is not None:
+            raise self._failure
+        if stuck:
+            raise FerLiveError(f"{', '.join(stuck)} did not end within {JOIN_S:.0f} s")
+        return Summary(
+            frames=self._counter.frames,
+            faces=self._counter.faces,
+            tracks=self._tracker.count,
+            dropped=self._read.dropped,
+            seconds=self._ended_s - self._started_s,
+            provider=self._classifier.provider,
+            median_ms=self._counter.median_ms(),
+            stopped=self._stop.is_set(),
+        )
+
+    def run(self) -> Summary:
+        """Start and wait."""
+        self.start()
+        return self.wait()
+
+    def _guard(self, name: str, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except Aborted:
+            pass
+        except BaseException as error:
+            self.abort(error)
+        finally:
+            if name == "write":
+                self._finished.set()
+
+    def _run_read(self) -> None:
+        for frame in self._source:
+            if self._stop.is_set():
+                break
+            self._read.put((frame, time.perf_counter()))
+        self._read.close()
+
+    def _run_detect(self) -> None:
+        contract = self._classifier.contract
+        for frame, read_s in self._read:
+            started_s = time.perf_counter()
+            faces = self._detector.detect(frame)
+            track_ids = self._tracker.update(faces, frame.time_s)
+            crops = crop_faces(frame.y, faces.squares, contract, limited_range=frame.limited_range)
+            latency = {"wait": 1e3 * (started_s - read_s), "detect": 1e3 * (time.perf_counter() - started_s)}
+            self._detected.put(_Detected(frame, faces, track_ids, crops, latency))
+        self._detected.close()
+
+    def _run_classify(self) -> None:
+        # A file's batches are always filled, so that the same file gives the same numbers again; live never waits.
+        while batch := self._detected.get_many(BATCH_FRAMES, fill=not self._live):
+            started_s = time.perf_counter()
+            predictions = self._classifier.classify(np.concatenate([entry.crops for entry in batch]))
+            each_ms = 1e3 * (time.perf_counter() - started_s) / len(batch)
+            first = 0
+            for entry in batch:
+                mine = predictions.probabilities[first : first + len(entry.faces)]
+                first += len(entry.faces)
+                self._classified.put(
+                    Result(
+                        entry.frame,
+                        entry.faces,
+                        entry.track_ids,
+                        Predictions(mine, predictions.labels),
+                        {**entry.latency_ms, "classify": each_ms},
+                    )
+                )
+        self._classified.close()
+
+    def _run_write(self) -> None:
+        for result in self._classified:
+            started_s = time.perf_counter()
+            self._annotator.draw(result)
+            for sink in self._sinks:
+                sink.write(result)
+            done_s = time.perf_counter()
+            result = replace(result, latency_ms={**result.latency_ms, "write": 1e3 * (done_s - started_s)})
+            if self._display is not None:
+                self._display.put(result)
+            self._counter.add(result)
+            self._ended_s = done_s
+        for sink in self._sinks:
+            sink.finish()
+        if self._display is not None:
+            self._display.close()

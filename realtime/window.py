@@ -1,0 +1,98 @@
+"""The window on the main thread, and whether there is a display to open it on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from .channel import Aborted, Channel
+from .colour import frame_to_bgr
+from .datatypes import Result
+
+__all__ = ["Window", "why_no_display"]
+
+
+def why_no_display() -> str | None:
+    """Why no window can be opened, or None. Asked before OpenCV is, whose GUI ends the process without a display."""
+    if platform.system() in ("Windows", "Darwin"):
+        return None
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        return "no display (DISPLAY is not set)"
+    host, _, number = display.rpartition(":")
+    screen = number.partition(".")[0]
+    if host in ("", "unix") and screen.isdigit():
+        path = f"/tmp/.X11-unix/X{screen}"
+        for address in (path, f"\0{path}"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                try:
+                    probe.connect(address)
+                except OSError:
+                    continue
+                return None
+        if not Path(path).exists():
+            return f"no display answers at DISPLAY={display}"
+        return f"the display at DISPLAY={display} refuses connections"
+    return None
+
+
+class Window:
+    """Shows results from a channel until it is closed, the user quits, or the window is closed.
+
+    Keys: ``q`` or Escape quits. Use it on the main thread only.
+
+    Args:
+        title: of the window.
+        results: what to show.
+        paced: show each result at its own time (a file that is only watched), else as it comes.
+        on_quit: called once when the user wants to end.
+    """
+
+    def __init__(self, title: str, results: Channel[Result], *, paced: bool, on_quit: Callable[[], None]) -> None:
+        self._title, self._results, self._paced, self._on_quit = title, results, paced, on_quit
+        self._quit = False
+
+    def run(self) -> None:
+        """Show until the end."""
+        cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        started_s: float | None = None
+        try:
+            for result in self._results:
+                image = frame_to_bgr(result.frame)
+                if started_s is None:
+                    started_s = time.perf_counter() - result.frame.time_s
+                    cv2.resizeWindow(self._title, *_fitting(result.frame.size_wh))
+                wait_s = started_s + result.frame.time_s - time.perf_counter() if self._paced else 0.0
+                if wait_s < 0:
+                    started_s -= wait_s  # too slow for real time: go on from here rather than rush
+                cv2.imshow(self._title, image)
+                self._keys(max(1, round(1e3 * wait_s)))
+                if self._quit:
+                    # What is still on its way is finished and drained, so that recordings stay whole.
+                    for _ in self._results:
+                        pass
+                    return
+        except Aborted:
+            pass  # the pipeline raises the reason
+        finally:
+            cv2.destroyWindow(self._title)
+
+    def _keys(self, wait_ms: int) -> None:
+        key = cv2.waitKey(wait_ms) & 0xFF
+        closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        if key in (ord("q"), 27) or closed:
+            self._quit = True
+            self._on_quit()
+
+
+def _fitting(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """A window size for a video of this size: small ones doubled, none larger than 1280 x 720."""
+    width, height = size_wh
+    scale = min(2.0, 1280 / width, 720 / height)
+    return max(160, round(width * scale)), max(120, round(height * scale))
