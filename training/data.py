@@ -87,6 +87,16 @@ class Fer2013:
         seen = hashes[self.usage != Usage.PrivateTest]
         return np.flatnonzero((self.usage == Usage.PrivateTest) & ~np.isin(hashes, seen))
 
+    def identity(self) -> dict[str, Any]:
+        """What tells this data set from another, JSON values."""
+        hashes = image_hashes(self.images)
+        return {
+            "images": len(self.images),
+            "training_rows": len(self.training_rows()),
+            "public_rows": len(self.rows(Usage.PublicTest)),
+            "xor_of_sha256_64": f"{int(np.bitwise_xor.reduce(hashes)):016x}" if len(hashes) else "",
+        }
+
 
 def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """The first 8 bytes, as a little-endian integer, of the SHA-256 of each image's 2,304 bytes. Shape (N,)."""

@@ -13,7 +13,7 @@ import torch
 
 from fer_live import __version__
 
-__all__ = ["environment", "file_sha256"]
+__all__ = ["cpu_capabilities", "environment", "file_sha256"]
 
 
 def environment() -> dict[str, Any]:
@@ -24,7 +24,13 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cpu": cpu_capabilities().get("cpu_name"),
     }
+
+
+def cpu_capabilities() -> dict[str, Any]:
+    """What torch knows of the CPU: ``cpu_name``, and a bool for ``avx512_bf16``, ``amx_bf16`` and so on."""
+    return dict(getattr(torch.cpu, "get_capabilities", dict)())
 
 
 def file_sha256(path: Path) -> str:

