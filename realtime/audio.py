@@ -56,6 +56,7 @@ class SoundCopier:
         self._tracks: dict[int, _Track] = {}
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._held: Packet[AudioStream] | None = None
+        self._start = start_of(container)
         self._damaged = False
         self.warnings: list[str] = []
 
@@ -65,7 +66,6 @@ class SoundCopier:
         Raises:
             ValueError, av.FFmpegError: the output takes none of this; go on without sound.
         """
-        start = start_of(self._container)
         for given, first in self._sounding():
             copy = _can_copy(given, first, output.format.name)
             written = output.add_stream_from_template(given) if copy else _add_aac(given, output)
@@ -73,7 +73,7 @@ class SoundCopier:
                 written.metadata["language"] = given.language
             written.disposition = given.disposition
             rate = given.codec_context.sample_rate
-            timeline = Timeline(start, Fraction(1, rate), Fraction(1024, rate), earliest=_EARLIEST)
+            timeline = Timeline(Fraction(0), Fraction(1, rate), Fraction(1024, rate), earliest=_EARLIEST)
             self._tracks[given.index] = _Track(given, written, not copy, timeline)
 
     def _sounding(self) -> list[tuple[AudioStream, Packet[AudioStream]]]:
@@ -142,7 +142,7 @@ class SoundCopier:
         if packet is None:
             return None
         if packet.size:
-            start = round(start_of(self._container) / packet.time_base)
+            start = round(self._start / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts - start
             packet.dts = None if packet.dts is None else packet.dts - start
         return packet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from av.video.stream import VideoStream
 
 from fer_live.errors import SourceError
 
-__all__ = ["Timeline", "is_still_image", "open_input", "picture_stream", "start_of"]
+__all__ = ["Timeline", "duration_of", "is_still_image", "open_input", "picture_stream", "start_of"]
 
 # FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
@@ -84,6 +85,17 @@ def start_of(container: av.container.InputContainer) -> Fraction:
         if s.type in ("audio", "video") and s.start_time is not None and s.time_base is not None
     ]
     return min(starts, default=Fraction(0))
+
+
+def duration_of(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:
+    """How long the pictures last, in seconds; of the whole file where it tells no more, None where it tells nothing."""
+    if stream.duration and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    # Matroska notes it as a tag, "00:00:01.200000000".
+    if found := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = found.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    return Fraction(container.duration, 1_000_000) if container.duration else None
 
 
 class Timeline:

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from fer_live.errors import SinkError, SourceError
 
 from .audio import SoundCopier
-from .containers import open_input, picture_stream, start_of
+from .containers import duration_of, open_input, picture_stream, start_of
 from .datatypes import Frame, Result, SourceInfo
 from .partial import PartialFile
 from .planes import pixels
@@ -293,9 +293,10 @@ class _Input:
             raise
         self._frame_count = info.frame_count
         self._end: Fraction | None = None
-        if stream.duration and stream.time_base is not None:
-            begins = (stream.start_time or 0) * stream.time_base
-            self._end = begins + stream.duration * stream.time_base - start_of(self.container)
+        duration = duration_of(self.container, stream)
+        if duration is not None:
+            begins = (stream.start_time or 0) * (stream.time_base or Fraction(0))
+            self._end = begins + duration - start_of(self.container)
         aspect = stream.sample_aspect_ratio
         turned = info.size_wh == (stream.height, stream.width) != (stream.width, stream.height)
         self.sample_aspect = 1 / aspect if aspect and turned else aspect

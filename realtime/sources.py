@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from fer_live.errors import SourceError
 
 from .cameras import CameraSource
-from .containers import Timeline, is_still_image, open_input, picture_stream, start_of
+from .containers import Timeline, duration_of, is_still_image, open_input, picture_stream, start_of
 from .datatypes import ColourTags, Frame, Plane, SourceInfo
 from .planes import Orientation, pixels
 
@@ -153,8 +153,9 @@ class FileSource:
         still = is_still_image(self._container)
         fps = None if still else _rate(stream)
         count: int | None = 1 if still else stream.frames or None
-        if count is None and fps is not None and stream.duration and stream.time_base is not None:
-            count = max(1, round(stream.duration * stream.time_base * fps))
+        duration = duration_of(self._container, stream)
+        if count is None and fps is not None and duration is not None:
+            count = max(1, round(duration * fps))
         return SourceInfo(
             name=str(self._path),
             size_wh=self._orientation.size(*self._coded_wh),
