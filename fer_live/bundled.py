@@ -1,0 +1,58 @@
+"""The weights that come with the package: where they lie and what they must be.
+
+Their sources, versions and licences stand in ``fer_live/assets/README.md``.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from .errors import ModelError
+
+__all__ = ["DETECTOR_BLAZEFACE", "DETECTOR_YUNET", "MODEL", "SHA256", "asset_path", "verify_asset"]
+
+DETECTOR_YUNET = "yunet_2023mar.onnx"
+DETECTOR_BLAZEFACE = "blazeface_short_range.tflite"
+MODEL = "expression.onnx"
+
+SHA256 = MappingProxyType(
+    {
+        DETECTOR_YUNET: "1c17250cbfb7a037b79f1401181e5244895e5e04ac68e2b3ad248a510928fddd",
+        DETECTOR_BLAZEFACE: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    }
+)
+"""SHA-256 of the bundled files, lower-case hexadecimal, by file name."""
+
+_WAY_OUT = "reinstall with: pip install --force-reinstall --no-deps fer-live"
+
+
+def asset_path(name: str) -> Path:
+    """Where the bundled file ``name`` lies.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    path = Path(str(resources.files("fer_live") / "assets" / name))
+    if not path.is_file():
+        other = ", or name a model of your own" if name == MODEL else ""
+        raise ModelError(f"{path}: the bundled file is missing; {_WAY_OUT}{other}")
+    return path
+
+
+def verify_asset(name: str) -> Path:
+    """Where the bundled file ``name`` lies, once it is sure that its bytes are the released ones.
+
+    Raises:
+        ModelError: it is not there, no SHA-256 is known for it, or it has another one.
+    """
+    path = asset_path(name)
+    expected = SHA256.get(name)
+    if expected is None:
+        raise ModelError(f"{path}: no SHA-256 is on record for it in fer_live/bundled.py")
+    found = sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ModelError(f"{path}: damaged or changed: SHA-256 {found}, expected {expected}; {_WAY_OUT}")
+    return path
