@@ -31,6 +31,8 @@ _COLOURS = {
     "neutral": (200, 204, 210),
 }
 _OTHER = (150, 150, 220)
+SMALLEST_TEXT = 13
+"""Height in pixels of the smallest line of text that is still read with ease."""
 _WHITE, _BLACK, _PANEL = (255, 255, 255), (0, 0, 0), (20, 22, 26)
 
 
@@ -63,12 +65,15 @@ class Annotator:
         """Draw on the planes of ``result.frame``, which are changed."""
         canvas = _Canvas(result.frame)
         width, height = result.frame.size_wh
-        text = max(11, round(height / 40))  # height of a text line in pixels: 11 at 360p, 27 at 1080p
+        largest = max(SMALLEST_TEXT, round(height / 40))  # height of a text line in pixels: 13 at 360p, 27 at 1080p
         stroke = 2 * max(1, round(height / 540))
         boxes = result.faces.xyxy
-        taken = [box for box in boxes]
+        taken = list(boxes)
+        tags: list[tuple[str, int, int, int, tuple[int, int, int]]] = []
         for number, box in enumerate(boxes):
             left, top, right, bottom = (int(value) for value in np.rint(box))
+            # Small faces stand close together: their text is smaller too.
+            text = min(largest, max(SMALLEST_TEXT, round((right - left) / 3)))
             probabilities = result.predictions.probabilities[number]
             best = int(probabilities.argmax())
             label = result.predictions.labels[best]
@@ -76,18 +81,27 @@ class Annotator:
             canvas.outline(Rect(left, top, right, bottom), stroke, colour)
             tag = f"{label} {100 * probabilities[best]:.0f}%"
             if self.show_ids and len(boxes) > 1:
-                tag = f"{result.track_ids[number]} {tag}"
+                tag = f"#{result.track_ids[number]} {tag}"
             tag_wh = canvas.text_wh(tag, text)
             tag_top = top - tag_wh[1] if top - tag_wh[1] >= 0 else bottom
-            tag_left = min(max(0, left), max(0, width - tag_wh[0]))
-            panel = self._panel(int(result.track_ids[number]), box, text, (width, height), result.predictions, taken, canvas)
+            # A tag wider than its face stands over its middle.
+            tag_left = left if tag_wh[0] <= right - left else (left + right - tag_wh[0]) // 2
+            tag_left = min(max(0, tag_left), max(0, width - tag_wh[0]))
+            track = int(result.track_ids[number])
+            panel = self._panel(track, box, text, (width, height), result.predictions, taken, canvas)
             if panel is not None:
                 _draw_panel(canvas, panel, probabilities, result.predictions.labels, text)
                 taken.append(panel.as_box())
             else:
                 bars_top = bottom + (tag_wh[1] if tag_top == bottom else 0)
-                _draw_compact_bars(canvas, Rect(left, bars_top, right, bars_top + max(8, text)), probabilities, result.predictions.labels)
-            canvas.tag(tag, tag_left, tag_top, text, colour)
+                half = max(right - left, 3 * text) // 2
+                middle = (left + right) // 2
+                bars = Rect(middle - half, bars_top, middle + half, bars_top + text)
+                _draw_compact_bars(canvas, bars, probabilities, result.predictions.labels)
+            tags.append((tag, tag_left, tag_top, text, colour))
+        # Last, so that no neighbour's bars hide a label.
+        for entry in tags:
+            canvas.tag(*entry)
 
     def _panel(
         self,
@@ -145,7 +159,8 @@ def _draw_compact_bars(
     for column, (label, probability) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
         left = round(rect.left + column * step)
         right = max(left + 2, round(rect.left + (column + 1) * step) - (2 if step >= 6 else 0))
-        canvas.fill(Rect(left, rect.bottom - max(2, round(height * probability)), right, rect.bottom), _COLOURS.get(label, _OTHER), 1.0)
+        bar_top = rect.bottom - max(2, round(height * probability))
+        canvas.fill(Rect(left, bar_top, right, rect.bottom), _COLOURS.get(label, _OTHER), 1.0)
 
 
 class _Canvas:
@@ -176,7 +191,8 @@ class _Canvas:
                 plane[where] = cv2.convertScaleAbs(plane[where], alpha=1 - opacity, beta=value * opacity)
 
     def outline(self, rect: Rect, stroke: int, colour: tuple[int, int, int]) -> None:
-        left, top, right, bottom = rect.left & ~1, rect.top & ~1, rect.right, rect.bottom
+        left, top = rect.left & ~1, rect.top & ~1
+        right, bottom = rect.right + (rect.right & 1), rect.bottom + (rect.bottom & 1)
         self.fill(Rect(left, top, right, top + stroke), colour, 1.0)
         self.fill(Rect(left, bottom - stroke, right, bottom), colour, 1.0)
         self.fill(Rect(left, top, left + stroke, bottom), colour, 1.0)
