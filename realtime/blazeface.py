@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,6 +19,8 @@ from .downscale import downscaled_bgr
 from .squares import BoxFraming, face_squares
 
 __all__ = ["BLAZEFACE_BOX", "MediaPipeDetector"]
+
+_QUIET_DETECTIONS = 10
 
 BLAZEFACE_BOX = BoxFraming(side=1.18, down=-0.085, aspect=1.0)
 
@@ -62,8 +64,7 @@ class MediaPipeDetector:
                 self._detector = tasks.FaceDetector.create_from_options(options)
                 self._image = tasks.Image
                 self._format = tasks.ImageFormat.SRGB
-                # The graph starts, and talks, at its first image.
-                self._detector.detect(self._image(self._format, np.zeros((98, 130, 3), np.uint8)))
+                self._quiet_detections = _QUIET_DETECTIONS
             except Exception as error:  # MediaPipe raises ValueError, RuntimeError and OSError alike
                 self._release()
                 reason = " ".join(str(error).split())
@@ -73,7 +74,10 @@ class MediaPipeDetector:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, self._detect_size, 2)
         rgb = np.ascontiguousarray(small.image[:, :, ::-1])
-        found = self._detector.detect(self._image(self._format, rgb)).detections
+        # MediaPipe's native code warns once, of buffers that it aligns anew, at one of its first images.
+        self._quiet_detections = max(0, self._quiet_detections - 1)
+        with _silent_stderr() if self._quiet_detections else nullcontext():
+            found = self._detector.detect(self._image(self._format, rgb)).detections
         if not found:
             return Faces.empty()
         found.sort(key=lambda face: -face.categories[0].score)

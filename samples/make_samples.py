@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -53,7 +54,7 @@ CHORDS_HZ = [(220.00, 277.18, 329.63), (246.94, 293.66, 369.99), (220.00, 277.18
 
 def eased(track: list[tuple[float, float]], time_s: float) -> float:
     """The value of a track at a time, by smoothstep between its points."""
-    for (start, low), (end, high) in zip(track, track[1:], strict=False):
+    for (start, low), (end, high) in pairwise(track):
         if time_s <= end:
             part = min(1.0, max(0.0, (time_s - start) / (end - start)))
             return low + (high - low) * part * part * (3 - 2 * part)
@@ -74,9 +75,7 @@ def tilt(grid: Grid, degrees: float, nod: float) -> None:
     above = 1 / (1 + np.exp((grid[..., 1] - 178) / 9))
     weight = (above * np.exp(-(across**4)))[..., None]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    turned = np.stack(
-        [away[..., 0] * cos + away[..., 1] * sin, -away[..., 0] * sin + away[..., 1] * cos - nod], axis=2
-    )
+    turned = np.stack([away[..., 0] * cos + away[..., 1] * sin, -away[..., 0] * sin + away[..., 1] * cos - nod], axis=2)
     grid += weight * (turned - away)
 
 
