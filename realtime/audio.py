@@ -12,6 +12,7 @@ from typing import cast
 import av
 import av.container
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 from av.stream import Discard
 
@@ -36,6 +37,7 @@ class _Track:
     written: AudioStream
     encode: bool
     timeline: Timeline
+    filter: BitStreamFilterContext | None
 
 
 class SoundCopier:
@@ -74,7 +76,8 @@ class SoundCopier:
             written.disposition = given.disposition
             rate = given.codec_context.sample_rate
             timeline = Timeline(Fraction(0), Fraction(1, rate), Fraction(1024, rate), earliest=_EARLIEST)
-            self._tracks[given.index] = _Track(given, written, not copy, timeline)
+            strip = BitStreamFilterContext("aac_adtstoasc", given) if copy and _is_adts(given, first) else None
+            self._tracks[given.index] = _Track(given, written, not copy, timeline, strip)
 
     def _sounding(self) -> list[tuple[AudioStream, Packet[AudioStream]]]:
         """The sound streams that can be used, each with its first packet; starts reading."""
@@ -99,7 +102,7 @@ class SoundCopier:
                 if len(firsts) == len(streams):
                     break
         except av.FFmpegError:
-            self._note_damage()
+            self.note_damage()
         self._packets = (p for p in itertools.chain(peeked, packets) if p.stream.index in firsts)
         for index in streams.keys() - firsts.keys():
             self._warn(f"sound stream {index} is empty or begins late and is left out")
@@ -124,7 +127,7 @@ class SoundCopier:
                 try:
                     yield from track.written.encode(None)
                 except av.FFmpegError:
-                    self._note_damage()
+                    self.note_damage()
 
     def drop(self) -> None:
         """No sound after all: the output does not take it."""
@@ -136,7 +139,7 @@ class SoundCopier:
         try:
             packet = next(self._packets, None)
         except av.FFmpegError:
-            self._note_damage()
+            self.note_damage()
             self._packets = iter(())
             return None
         if packet is None:
@@ -153,10 +156,17 @@ class SoundCopier:
             stamp = packet.pts if packet.pts is not None else packet.dts
             time = track.timeline.place(None if stamp is None else stamp * base)
             packet.pts = packet.dts = round(time / base)
-            packet.stream = track.written
             # Matroska cannot begin before 0; without its run-in a codec needs one packet to be exact.
             if time >= 0 or "matroska" not in track.written.container.format.name:
-                yield packet
+                try:
+                    stripped = [packet] if track.filter is None else track.filter.filter(packet)
+                except av.FFmpegError:
+                    self.note_damage()
+                    return
+                for packet in stripped:
+                    packet.time_base = base
+                    packet.stream = track.written
+                    yield packet
 
     def _encoded(self, track: _Track, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
         try:
@@ -168,9 +178,10 @@ class SoundCopier:
                 yield from track.written.encode(frame)
         except (av.FFmpegError, ValueError):
             # The encoder does not take a frame whose format changed midway either.
-            self._note_damage()
+            self.note_damage()
 
-    def _note_damage(self) -> None:
+    def note_damage(self) -> None:
+        """Some sound could not be read or written."""
         if not self._damaged:
             self._damaged = True
             self._warn("its sound is damaged and missing in part of the output")
@@ -192,6 +203,12 @@ def _is_layer_3(packet: Packet[AudioStream]) -> bool:
     # MP4 has one name for MPEG audio layers 1 to 3, read as MP3: only the packet's own header tells them apart.
     header = bytes(packet)[:2]
     return len(header) == 2 and header[0] == 0xFF and header[1] & 0xE6 == 0xE2
+
+
+def _is_adts(given: AudioStream, packet: Packet[AudioStream]) -> bool:
+    """Whether an AAC packet brings its own header, as in broadcasts, where a file has one for all."""
+    header = bytes(packet)[:2]
+    return given.codec_context.codec.canonical_name == "aac" and header[:1] == b"\xff" and header[1] & 0xF6 == 0xF0
 
 
 def _add_aac(given: AudioStream, output: av.container.OutputContainer) -> AudioStream:

@@ -11,8 +11,9 @@ __all__ = ["PartialFile"]
 class PartialFile:
     """The byte stream that a muxer writes to.
 
-    After a failed write it refuses all others: a muxer that completes a file by rewriting its head must not do so
-    when the tail that the new head points to is missing. Unbuffered, so that what was written survives this process.
+    A failed write takes the file back to what :meth:`keep` marked last, for half a fragment makes a file unreadable.
+    After it all writes are refused: a muxer that completes a file by rewriting its head must not do so when the tail
+    that the new head points to is missing. Unbuffered, so that what was written survives this process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,6 +25,7 @@ class PartialFile:
         self.failure: OSError | None = None
         """The first failed write."""
         self._file = open(path, "wb", buffering=0)
+        self._kept = 0
         self.name = str(path)
 
     @property
@@ -45,8 +47,14 @@ class PartialFile:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             self.failure = error
+            self._file.truncate(self._kept)
             raise
         return len(data)
+
+    def keep(self) -> None:
+        """What was written until now can be played: a failure must not harm it."""
+        if self.failure is None:
+            self._kept = self._file.tell()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As of a file."""
@@ -68,6 +76,7 @@ class PartialFile:
         """Throw away what was written."""
         self._file.seek(0)
         self._file.truncate()
+        self._kept = 0
 
     def close(self) -> None:
         """Close the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self
 
 import av
 import av.container
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
@@ -29,7 +31,7 @@ _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Divides evenly into frames of 24, 25, 30, 50, 60, 120 and 24000/1001, 30000/1001, 60000/1001 Hz, and into 1 ms.
 _MP4_TICK = Fraction(1, 120_000)
 _MATROSKA_TICK = Fraction(1, 1000)  # its own; finer times would be rounded, and could then repeat
-_FRAGMENT_US = 500_000
+_FRAGMENT_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +148,12 @@ class VideoFileSink:
         try:
             if self._file is None:
                 self._open()
-            self._mux(self._stream.encode(self._prepare(frame)))
+            self._mux(self._encode(self._prepare(frame)))
             if self._input is not None:
-                for packet in self._input.sound.until(self._last_ticks * self._tick):
-                    self._container.mux_one(packet)
+                sound = self._input.sound
+                self._mux_sound(sound, sound.until(self._last_ticks * self._tick))
         except (OSError, ValueError, av.FFmpegError) as error:
-            raise self._failure(error) from error
+            raise self._failure(error) from self._cause(error)
         self._count += 1
 
     def finish(self) -> None:
@@ -170,7 +172,7 @@ class VideoFileSink:
             self._file.close()
             os.replace(self.partial_path, self._target)
         except (OSError, ValueError, av.FFmpegError) as error:
-            raise self._failure(error) from error
+            raise self._failure(error) from self._cause(error)
 
     def __enter__(self) -> Self:
         return self
@@ -189,13 +191,13 @@ class VideoFileSink:
 
     def _complete(self) -> None:
         try:
-            self._mux(self._stream.encode(None))
+            self._mux(self._encode(None))
             if self._input is not None:
                 end = (self._last_ticks + self._frame_ticks) * self._tick
                 whole = self._input.is_whole(self._count, end, self._frame_ticks * self._tick)
-                for packets in (self._input.sound.until(None if whole else end), self._input.sound.flush()):
-                    for packet in packets:
-                        self._container.mux_one(packet)
+                sound = self._input.sound
+                self._mux_sound(sound, sound.until(None if whole else end))
+                self._mux_sound(sound, sound.flush())
         finally:
             self._container.close()
 
@@ -212,11 +214,13 @@ class VideoFileSink:
 
     def _start(self, file: PartialFile, *, with_sound: bool) -> None:
         options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
-        if self._format != "matroska":
+        if self._format == "matroska":
+            options["cluster_time_limit"] = str(_FRAGMENT_MS)
+        else:
             # delay_moov: the header can then hold where each stream starts, the encoder's run-in included.
             options |= {
                 "movflags": "hybrid_fragmented+delay_moov",
-                "frag_duration": str(_FRAGMENT_US),
+                "frag_duration": str(1000 * _FRAGMENT_MS),
                 "movie_timescale": str(self._tick.denominator),
             }
         self._container = av.open(file, "w", format=self._format, container_options=options)
@@ -264,13 +268,35 @@ class VideoFileSink:
         self._last_ticks = ticks
         return prepared
 
-    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        for packet in packets:
+    def _encode(self, frame: VideoFrame | None) -> Iterator[Packet[VideoStream]]:
+        for packet in self._stream.encode(frame):
             packet.duration = self._frame_ticks
+            yield packet
+
+    def _mux(self, packets: Iterator[Packet[VideoStream]]) -> None:
+        assert self._file is not None
+        for packet in packets:
             self._container.mux_one(packet)
+            # The muxer writes a fragment in one go, when the packet that begins the next one comes.
+            self._file.keep()
+
+    def _mux_sound(self, sound: SoundCopier, packets: Iterator[Packet[AudioStream]]) -> None:
+        assert self._file is not None
+        for packet in packets:
+            try:
+                self._container.mux_one(packet)
+            except (ValueError, av.FFmpegError):
+                if self._file.failure is not None:
+                    raise
+                sound.note_damage()
+            self._file.keep()
+
+    def _cause(self, error: Exception) -> Exception:
+        # PyAV wraps what the file raised where it meets it late.
+        return self._file.failure if self._file is not None and self._file.failure is not None else error
 
     def _failure(self, error: Exception) -> SinkError:
-        cause = self._file.failure if self._file is not None and self._file.failure is not None else error
+        cause = self._cause(error)
         reason = (cause.strerror if isinstance(cause, (OSError, av.FFmpegError)) else None) or str(cause)
         if self._file is None or not self.partial_path.exists():
             return SinkError(f"{self.partial_path}: cannot be written ({reason}); choose another place with --out")

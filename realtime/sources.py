@@ -48,7 +48,7 @@ class FileSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._damaged_packets = 0
+        self._damaged = 0
         self._cut_short: str | None = None
         self._count = 0
         self._container = open_input(self._path)
@@ -82,8 +82,8 @@ class FileSource:
                 f"{self._path}: the file is damaged or cut short after frame {self._count} ({self._cut_short}); "
                 "what came before was read"
             )
-        if self._damaged_packets:
-            found.append(f"{self._path}: {self._damaged_packets} damaged packets; frames may be missing or smeared")
+        if self._damaged:
+            found.append(f"{self._path}: {self._damaged} damaged places; frames may be missing or smeared")
         return tuple(found)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -118,15 +118,16 @@ class FileSource:
                 self._cut_short = error.strerror or type(error).__name__
                 packet = None
             if packet is not None and packet.is_corrupt:
-                self._damaged_packets += 1
+                self._damaged += 1
             try:
                 # A container that ends well sends its own flushing packet last.
                 frames = self._stream.decode(packet) if packet is not None or self._cut_short else []
             except av.FFmpegError:
-                self._damaged_packets += 1
+                self._damaged += 1
                 frames = []
             for frame in frames:
                 self._count += 1
+                self._damaged += frame.is_corrupt
                 yield frame
             if packet is None:
                 return

@@ -1,0 +1,44 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Callable[[str], Path]:
+    """Path of a clip with real faces by its name; skips the test where the clips are not there."""
+    root = Path(os.environ.get("FER_LIVE_SHARED", Path(__file__).parents[2] / "shared"))
+
+    def find(name: str) -> Path:
+        path = root / "media" / name
+        if not path.exists():
+            pytest.skip(f"no test clip {name}; set FER_LIVE_SHARED to the folder that holds media/")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained small network."""
+    torch = pytest.importorskip("torch")
+    from fer_live.training.checkpoint import Checkpoint, save_checkpoint
+    from fer_live.training.recipes import RECIPES, build_model, fer2013_contract
+
+    torch.manual_seed(0)
+    contract, spec = fer2013_contract(), RECIPES["residual_tiny"].model
+    path = tmp_path_factory.mktemp("tiny") / "tiny.pt"
+    save_checkpoint(path, Checkpoint(contract, spec, build_model(spec, contract).state_dict(), {}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_checkpoint: Path) -> Path:
+    """An exported model of an untrained small network."""
+    from fer_live.export.onnx_export import export_model, write_model
+    from fer_live.training.checkpoint import load_checkpoint
+
+    path = tiny_checkpoint.with_suffix(".onnx")
+    write_model(export_model(load_checkpoint(tiny_checkpoint)).SerializeToString(), path)
+    return path
