@@ -113,7 +113,7 @@ class Annotator:
         taken: list[NDArray[np.float32]],
         canvas: _Canvas,
     ) -> Rect | None:
-        """Where the panel of bars goes: on the side it was on before if it still fits, else right or left, else None."""
+        """Where the panel of bars goes: the side it was on before if that still fits, else right or left, else None."""
         names = max(canvas.text_wh(label, text)[0] for label in predictions.labels)
         width, height = names + 5 * text, len(predictions.labels) * text + text // 2
         if box[3] - box[1] < height * 0.55:
@@ -242,7 +242,7 @@ def _text_mask(text: str, size: int) -> Mask:
 
 @lru_cache(maxsize=256)
 def _yuv(colour: tuple[int, int, int], limited_range: bool) -> tuple[int, int, int]:
-    """sRGB to BT.601 YCbCr."""
+    """BT.601 YCbCr of an sRGB colour."""
     red, green, blue = colour
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     cb, cr = (blue - luma) / 1.772, (red - luma) / 1.402

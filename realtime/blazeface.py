@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Iterator
@@ -65,6 +66,8 @@ class MediaPipeDetector:
                 self._image = tasks.Image
                 self._format = tasks.ImageFormat.SRGB
                 self._quiet_detections = _QUIET_DETECTIONS
+                # Left to the interpreter's end, MediaPipe's own finaliser fails with a traceback.
+                atexit.register(self.close)
             except Exception as error:  # MediaPipe raises ValueError, RuntimeError and OSError alike
                 self._release()
                 reason = " ".join(str(error).split())
@@ -93,6 +96,7 @@ class MediaPipeDetector:
         """Let go of MediaPipe's graph."""
         if not self._closed:
             self._closed = True
+            atexit.unregister(self.close)
             with _silent_stderr():
                 self._detector.close()
             self._release()

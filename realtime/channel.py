@@ -20,7 +20,7 @@ class Overflow(enum.Enum):
     DROP_OLDEST = "drop_oldest"
 
 
-class Aborted(Exception):  # noqa: N818 - it is no error: somebody else's error ended the run
+class Aborted(Exception):
     """The channel was aborted while this thread waited on it or before it came."""
 
 

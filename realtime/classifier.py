@@ -64,13 +64,15 @@ class OnnxClassifier:
         inputs = [entry.name for entry in self._session.get_inputs()]
         outputs = [entry.name for entry in self._session.get_outputs()]
         if inputs != ["faces"] or "probabilities" not in outputs:
-            raise ModelError(f"{path}: expected the input 'faces' and the output 'probabilities', found {inputs}, {outputs}")
+            raise ModelError(
+                f"{path}: expected the input 'faces' and the output 'probabilities', found {inputs}, {outputs}"
+            )
         answer = self.classify(self._metadata.probe.faces).probabilities
         difference = self._metadata.probe.max_difference(answer)
         if not difference <= PROBE_TOLERANCE:
             raise ContractError(
-                f"{path}: on {self.provider} the model answers its probe {difference:.2g} away from what it was exported "
-                f"with (at most {PROBE_TOLERANCE:g} expected): export it again, or use another --device"
+                f"{path}: on {self.provider} the model answers its probe {difference:.2g} away from what it was "
+                f"exported with (at most {PROBE_TOLERANCE:g} expected): export it again, or use another --device"
             )
 
     @property
@@ -82,7 +84,9 @@ class OnnxClassifier:
         """Predictions for crops (N, 1, S, S) uint8; N may be 0."""
         contract = self._metadata.contract
         if crops.shape[1:] != (1, contract.size, contract.size) or crops.dtype != np.uint8:
-            raise ValueError(f"crops must be (N, 1, {contract.size}, {contract.size}) uint8, found {crops.shape} {crops.dtype}")
+            raise ValueError(
+                f"crops must be (N, 1, {contract.size}, {contract.size}) uint8, found {crops.shape} {crops.dtype}"
+            )
         parts = [self._run(crops[start : start + MOST_FACES]) for start in range(0, len(crops), MOST_FACES)]
         none = np.zeros((0, len(contract.labels)), np.float32)
         return Predictions(np.concatenate(parts) if parts else none, contract.labels)
@@ -149,7 +153,8 @@ def _why_no_cuda() -> str | None:
 
 
 def _no_cuda(reason: str) -> str:
-    return f"CUDA was asked for and cannot be used: {reason}; install with pip install 'fer-live[cuda]', or use --device cpu"
+    way_out = "install with pip install 'fer-live[cuda]', or use --device cpu"
+    return f"CUDA was asked for and cannot be used: {reason}; {way_out}"
 
 
 def _first_line(error: Exception) -> str:

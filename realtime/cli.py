@@ -55,7 +55,7 @@ class Options:
 @click.command(
     PROG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Expressions describe how a face appears, not what a person feels. Nothing is stored but --out; nothing is sent.",
+    epilog="An expression is how a face appears, not what a person feels. Only --out is stored; nothing is sent.",
 )
 @click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Use camera number N; 0 is the first.")
 @click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Use a video file (or an animated GIF).")
@@ -112,12 +112,14 @@ class Options:
     help="How --out is encoded; every browser plays h264.",
 )
 @click.option("--preset", metavar="NAME", help="Speed of the encoder, in its own words.  [default for h264: ultrafast]")
-@click.option("--crf", type=click.IntRange(0, 63), metavar="N", help="Quality of --out, less is better.  [default for h264: 23]")
+@click.option(
+    "--crf", type=click.IntRange(0, 63), metavar="N", help="Quality of --out, less is better.  [default for h264: 23]"
+)
 @debug_option
 @click.version_option(__version__, prog_name=PROG)
 @click.pass_context
-def command(context: click.Context, **values: Any) -> None:
-    """Find the faces in a video and label their expressions, live or from a file.
+def command(context: click.Context, /, **values: Any) -> None:
+    r"""Find the faces in a video and label their expressions, live or from a file.
 
     \b
     fer-live --camera 0

@@ -105,7 +105,7 @@ class EyeVerifier:
         grey = _upper_face(frame, x, y, side, roll)
         least, most = (round(_LOOK_PX * share) for share in _EYE_WIDTHS)
         found = self._cascade.detectMultiScale(
-            grey, scaleFactor=1.1, minNeighbors=4, minSize=(least, least), maxSize=(most, most)
+            grey, scaleFactor=1.2, minNeighbors=1, minSize=(least, least), maxSize=(most, most)
         )
         if self._min_eyes == 1:
             return len(found) > 0
@@ -120,11 +120,12 @@ class EyeVerifier:
         self._detector.__exit__(*exception)
 
 
-_LOOK_PX = 200
-"""Width that a face square is brought to before eyes are looked for. On 131 faces and 245 squares without one, 200 px
-and 4 neighbours keep 98 % and 6 %; 120 px 94 % and 3 %; equalising the histogram loses a third of the faces."""
+_LOOK_PX = 160
+"""Width that a face square is brought to before eyes are looked for. On 131 faces that YuNet found and 245 squares
+without one, this keeps 98 % and 7 %; 120 px with finer scale steps 95 % and 6 % in the same time; 200 px 98 % and 6 %
+in 2.4 times the time. Equalising the histogram loses a fifth of the faces."""
 
-_EYE_WIDTHS = (0.13, 0.45)
+_EYE_WIDTHS = (0.14, 0.4)
 """Least and greatest width of an eye's window, as fractions of the square's side."""
 
 _UPPER = 0.6
@@ -132,7 +133,7 @@ _UPPER = 0.6
 
 
 def _upper_face(frame: Frame, x: float, y: float, side: float, roll: float) -> Plane:
-    """The upper part of a face square, upright, (120, 200) uint8."""
+    """The upper part of a face square, upright, (96, 160) uint8."""
     finer = max(1, math.floor(side / _LOOK_PX))
     fine = _LOOK_PX * finer
     upright = cv2.getRotationMatrix2D((0.0, 0.0), -roll, side / fine)

@@ -95,7 +95,9 @@ class Pipeline:
             ("write", self._run_write),
         ]
         self._started_s = self._ended_s = time.perf_counter()
-        self._threads = [threading.Thread(target=self._guard, args=stage, name=f"fer-live {stage[0]}") for stage in stages]
+        self._threads = [
+            threading.Thread(target=self._guard, args=stage, name=f"fer-live {stage[0]}") for stage in stages
+        ]
         for thread in self._threads:
             thread.start()
 

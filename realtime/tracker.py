@@ -41,7 +41,9 @@ class IouTracker:
 
     def update(self, faces: Faces, time_s: float) -> NDArray[np.int64]:
         """Track ids (N,) int64 for the faces of the next frame, which is shown at ``time_s``."""
-        self._tracks = {key: track for key, track in self._tracks.items() if time_s - track.seen_s <= self._lost_after_s}
+        self._tracks = {
+            key: track for key, track in self._tracks.items() if time_s - track.seen_s <= self._lost_after_s
+        }
         ids = np.zeros(len(faces), np.int64)
         known = list(self._tracks)
         if known and len(faces):
@@ -53,8 +55,8 @@ class IouTracker:
                     break
                 if ids[face] == 0 and known[track] not in ids:
                     ids[face] = known[track]
-        for face in np.flatnonzero(ids == 0):
-            ids[face] = self._next_id
+        for new in np.flatnonzero(ids == 0):
+            ids[new] = self._next_id
             self._next_id += 1
         for key, box in zip(ids.tolist(), faces.xyxy, strict=True):
             self._tracks[key] = _Track(box, time_s)
@@ -69,4 +71,4 @@ def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     area_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0, None), axis=1)
     area_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1)
     union = area_a[:, None] + area_b[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0).astype(np.float32)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)

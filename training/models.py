@@ -74,6 +74,7 @@ class ResidualNet(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(channels, n) for n in outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Logits (N, C) of each head."""
         x = functional.relu(self.stem_norm(self.stem(x)))  # (N, widths[0], 24, 24)
         x = self.stages(x)  # (N, widths[-1], 6, 6) for three stages
         x = self.dropout(x.mean((2, 3)))

@@ -1,0 +1,97 @@
+"""The shape of the package: what may import what, and that the checkout's folders don't get in the way."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fer_live
+from fer_live import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+LIVE_MODULES = sorted(
+    [f"fer_live.{path.stem}" for path in (ROOT / "fer_live").glob("*.py") if path.stem != "__init__"]
+    + [f"fer_live.realtime.{path.stem}" for path in (ROOT / "realtime").glob("*.py") if path.stem != "__init__"]
+)
+
+
+def python(code: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("in_checkout", [True, False])
+def test_live_imports_no_training_library(in_checkout: bool, tmp_path: Path) -> None:
+    """Also proves that every room is found where Python starts in the root, whose folder fer_live/ comes first."""
+    code = (
+        f"import importlib, sys\nfor name in {LIVE_MODULES!r}: importlib.import_module(name)\n"
+        "print([name for name in ('torch', 'torchvision', 'onnx', 'matplotlib', 'mediapipe') if name in sys.modules])"
+    )
+    assert python(code, ROOT if in_checkout else tmp_path) == "[]\n"
+
+
+@pytest.mark.parametrize("module", ["fer_live.realtime.cli", "fer_live.export.cli", "fer_live.training.cli"])
+def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None:
+    code = (
+        f"import sys, {module}\n"
+        "print([name for name in ('numpy', 'cv2', 'onnxruntime', 'av', 'torch', 'rich') if name in sys.modules])"
+    )
+    assert python(code, tmp_path) == "[]\n"
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("fer_live", ["fer_live.realtime", "fer_live.training", "fer_live.export"]),
+        ("realtime", ["fer_live.training", "fer_live.export"]),
+        ("training", ["fer_live.realtime", "fer_live.export"]),
+        ("export", ["fer_live.realtime"]),
+    ],
+)
+def test_dependencies_run_one_way(room: str, forbidden: list[str]) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        wrong = [name for name in imported(path) for bad in forbidden if name == bad or name.startswith(f"{bad}.")]
+        assert not wrong, f"{path}: {wrong}"
+
+
+def test_rooms_are_imported_by_their_installed_names() -> None:
+    """`realtime` is also a published package. (Ruff cannot ban the name: it reads our relative imports as it.)"""
+    for room in ("fer_live", "realtime", "training", "export", "tests", "benchmarks", "samples"):
+        for path in (ROOT / room).rglob("*.py"):
+            wrong = {name.partition(".")[0] for name in imported(path)} & {"realtime", "training", "export"}
+            assert not wrong, f"{path}: import fer_live.{wrong.pop()}"
+
+
+def test_error_tree_is_the_one_in_its_docstring() -> None:
+    tree = (errors.__doc__ or "").split("\n\n")[1]
+    assert set(re.findall(r"\w+Error", tree)) == set(errors.__all__)
+    assert all(issubclass(getattr(errors, name), errors.FerLiveError) for name in errors.__all__)
+
+
+@pytest.mark.parametrize("module", LIVE_MODULES)
+def test_all_names_exist(module: str) -> None:
+    imported_module = __import__(module, fromlist=["__all__"])
+    for name in imported_module.__all__:
+        assert hasattr(imported_module, name)
+
+
+def test_version_is_the_distributions() -> None:
+    from importlib.metadata import version
+
+    assert version("fer-live") == fer_live.__version__
