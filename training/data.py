@@ -11,6 +11,8 @@ import csv
 import enum
 import hashlib
 import sys
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -162,7 +164,7 @@ def _read_csv(path: Path, tick: Callable[[int], None]) -> Fer2013:
                 if split is not None:
                     usage.append(Usage[split])
                 images.append(_pixels(pixels))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, OverflowError) as error:
                 raise DataError(f"{path}: line {line}: {_reason(error)}") from error
             if len(images) % 1000 == 0:
                 tick(len(images))
@@ -218,9 +220,9 @@ def _reason(error: Exception) -> str:
 
 def _read_npz(path: Path) -> Fer2013:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: not a readable .npz: {error}") from error
     missing = [name for name in ("images", "emotion", "usage") if name not in found]
     if missing:
@@ -228,6 +230,9 @@ def _read_npz(path: Path) -> Fer2013:
     images = found["images"]
     if images.dtype != np.uint8:
         raise DataError(f"{path}: images must be uint8, found {images.dtype}")
+    for name in ("emotion", "usage"):
+        if not np.issubdtype(found[name].dtype, np.integer):
+            raise DataError(f"{path}: {name} must be integers, found {found[name].dtype}")
     usage = found["usage"].astype(np.uint8)
     expression = found["emotion"].astype(np.int64)
     if "ferplus_votes" not in found:

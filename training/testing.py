@@ -1,14 +1,20 @@
-"""A small data set in FER2013's shape whose classes can be learnt in seconds, for tests and for trying things out."""
+"""A small data set in FER2013's shape whose classes can be learnt in seconds, and a network that learnt nothing: for
+tests and for trying things out.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import nn
 
 from fer_live.contract import FER2013_LABELS, FERPLUS_LABELS
 
+from .checkpoint import Checkpoint
 from .data import SIDE, Fer2013, Usage
+from .recipes import RECIPES, build_model, fer2013_contract
 
-__all__ = ["synthetic_fer2013"]
+__all__ = ["synthetic_fer2013", "untrained_checkpoint"]
 
 _PATTERNS = ((0, 2), (0, 4), (0, 6), (2, 0), (4, 0), (6, 0), (0, 0))
 """Waves across and down of each class; the last is flat. Alike in the mirror, apart under mild warps."""
@@ -36,3 +42,19 @@ def synthetic_fer2013(n: int, seed: int = 0) -> Fer2013:
     votes[np.arange(n), np.array(ferplus)[expression]] = 9
     votes[:, 8] = 1
     return Fer2013(images, expression, usage, votes, ("synthetic: drawn patterns, not faces",))
+
+
+def untrained_checkpoint(seed: int = 0) -> Checkpoint:
+    """A checkpoint of ``residual_tiny`` with random weights, norms and temperatures: all that an export must carry."""
+    model = RECIPES["residual_tiny"].model
+    contract = fer2013_contract().with_temperatures({"fer2013": 0.7, "ferplus": 1.9})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_model(model, contract)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for tensor in (module.weight, module.running_var):
+                    nn.init.uniform_(tensor, 0.5, 1.5)  # type: ignore[arg-type]
+                for tensor in (module.bias, module.running_mean):
+                    nn.init.normal_(tensor, 0, 0.2)  # type: ignore[arg-type]
+    return Checkpoint(contract, model, network.state_dict(), {"recipe": "residual_tiny", "seed": seed})

@@ -1,0 +1,221 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_live.errors import DataError, ModelError
+from fer_live.training.checkpoint import load_checkpoint, load_tensors
+from fer_live.training.data import Fer2013, Usage, subset
+from fer_live.training.evaluate import predict_logits
+from fer_live.training.loop import Epoch, train
+from fer_live.training.recipes import RECIPES, ModelSpec, Recipe, TrainConfig
+from fer_live.training.testing import synthetic_fer2013
+
+CPU = torch.device("cpu")
+SMALLEST = replace(
+    RECIPES["residual_tiny"], model=ModelSpec("residual", {"widths": [8, 16], "blocks": 1, "dropout": 0.1})
+)
+QUICK = SMALLEST.with_options(
+    {"epochs": 3, "batch_size": 32, "lr": 0.05, "ema_decay": 0.8, "mixup": 0.2, "weight_decay": 1e-4}
+)
+
+
+def run(folder: Path, dataset: Fer2013, recipe: Recipe = QUICK) -> list[Epoch]:
+    epochs: list[Epoch] = []
+    train(recipe, dataset, folder, device=CPU, bf16=False, on_epoch=epochs.append)
+    return epochs
+
+
+class Stop(Exception):
+    pass
+
+
+def run_until(folder: Path, dataset: Fer2013, epoch: int, step: int) -> None:
+    def stop(at_epoch: int, at_step: int, steps: int) -> None:
+        if (at_epoch, at_step) == (epoch, step):
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(QUICK, dataset, folder, device=CPU, bf16=False, on_step=stop)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Fer2013:
+    return synthetic_fer2013(280, seed=1)
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Fer2013, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Epoch]]:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return folder, run(folder, dataset)
+
+
+def weights(folder: Path, name: str = "network") -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_tensors(folder / "last.pt")[name]
+    return found
+
+
+def same_run(one: Path, other: Path) -> None:
+    for name in ("network", "averaged"):
+        expected, found = weights(one, name), weights(other, name)
+        assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+    untimed = [
+        [
+            {key: value for key, value in json.loads(line).items() if key not in ("images_per_s", "elapsed_s")}
+            for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ]
+        for folder in (one, other)
+    ]
+    assert untimed[0] == untimed[1]
+
+
+def test_it_learns_the_classes(dataset: Fer2013, tmp_path: Path) -> None:
+    recipe = replace(QUICK, train=replace(QUICK.train, epochs=8, mixup=0.0, erasing=0.0))
+    epochs = run(tmp_path, dataset, recipe)
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert max(epoch.public_accuracy for epoch in epochs) > 2 / 7
+    checkpoint = load_checkpoint(tmp_path / "model.pt")
+    private = dataset.rows(Usage.PrivateTest)
+    logits = predict_logits(checkpoint.network(), dataset.images[private], checkpoint.contract, CPU)[0]
+    assert (logits.argmax(1) == dataset.expression[private]).mean() > 2 / 7
+
+
+def test_a_run_folder_holds_what_its_description_says(finished: tuple[Path, list[Epoch]]) -> None:
+    folder, epochs = finished
+    names = {entry.name for entry in folder.iterdir()}
+    assert {"config.json", "metrics.jsonl", "curves.png", "last.pt", "model.pt"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert not any("partial" in name for name in names)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["recipe"] == "residual_tiny"
+    assert config["train"] == asdict(QUICK.train)
+    assert [json.loads(line)["epoch"] for line in (folder / "metrics.jsonl").read_text().splitlines()] == [0, 1, 2]
+    assert [epoch.epoch for epoch in epochs] == [0, 1, 2]
+
+
+def test_the_checkpoint_is_of_the_best_epoch_with_fitted_temperatures(finished: tuple[Path, list[Epoch]]) -> None:
+    folder, epochs = finished
+    checkpoint = load_checkpoint(folder / "model.pt")
+    assert checkpoint.provenance["epoch"]["public_accuracy"] == max(epoch.public_accuracy for epoch in epochs)
+    assert all(head.temperature != 1 and math.isfinite(head.temperature) for head in checkpoint.contract.heads)
+
+
+def test_the_same_seed_gives_the_same_run(finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path) -> None:
+    torch.rand(7)  # whatever was drawn before
+    run(tmp_path, dataset)
+    same_run(finished[0], tmp_path)
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, 2), (1, 0), (2, 5)])
+def test_a_resumed_run_is_the_uninterrupted_run(
+    epoch: int, step: int, finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
+) -> None:
+    run_until(tmp_path, dataset, epoch, step)
+    assert len(run(tmp_path, dataset)) == 3
+    same_run(finished[0], tmp_path)
+
+
+def test_a_killed_process_goes_on(finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path) -> None:
+    script = """
+        import os, signal, sys
+        from pathlib import Path
+        import torch
+        from fer_live.training.loop import train
+        from fer_live.training.recipes import ModelSpec, Recipe, TrainConfig
+        from fer_live.training.testing import synthetic_fer2013
+
+        def on_step(epoch, step, steps):
+            if (epoch, step) == (1, 2):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        torch.set_num_threads(1)
+        recipe = RECIPE
+        train(recipe, synthetic_fer2013(280, seed=1), Path(sys.argv[1]), device=torch.device("cpu"), bf16=False,
+              on_step=on_step)
+    """
+    script = textwrap.dedent(script).replace("RECIPE", repr(QUICK))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+    run(tmp_path, dataset)
+    same_run(finished[0], tmp_path)
+
+
+def test_a_finished_run_has_nothing_to_do(finished: tuple[Path, list[Epoch]], dataset: Fer2013) -> None:
+    before = (finished[0] / "last.pt").read_bytes()
+    steps: list[int] = []
+    epochs: list[Epoch] = []
+    train(
+        QUICK,
+        dataset,
+        finished[0],
+        device=CPU,
+        bf16=False,
+        on_step=lambda *step: steps.append(step[1]),
+        on_epoch=epochs.append,
+    )
+    assert steps == []
+    assert len(epochs) == 3
+    assert (finished[0] / "last.pt").read_bytes() == before
+
+
+def test_another_run_in_the_same_folder_is_refused(finished: tuple[Path, list[Epoch]], dataset: Fer2013) -> None:
+    with pytest.raises(ModelError, match="another train; give another --out"):
+        run(finished[0], dataset, QUICK.with_options({"lr": 0.07}))
+    with pytest.raises(ModelError, match="another data"):
+        run(finished[0], subset(dataset, np.arange(260)))
+    with pytest.raises(ModelError, match="another model"):
+        run(finished[0], dataset, replace(QUICK, model=RECIPES["residual"].model))
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_broken_last_pt_is_refused(content: bytes, dataset: Fer2013, tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(ModelError):
+        run(tmp_path, dataset)
+
+
+def test_too_little_data_is_refused(dataset: Fer2013, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="training needs 32 Training images"):
+        run(tmp_path / "a", subset(dataset, np.arange(20)))
+    with pytest.raises(DataError, match="some of PublicTest"):
+        run(tmp_path / "b", subset(dataset, dataset.rows(Usage.Training)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_explodes_says_so(dataset: Fer2013, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="lower --lr"):
+        run(tmp_path, dataset, QUICK.with_options({"lr": 100.0, "weight_decay": 10.0, "epochs": 3, "warmup": 0.0}))
+
+
+def test_bf16_learns_too(dataset: Fer2013, tmp_path: Path) -> None:
+    epochs: list[Epoch] = []
+    recipe = QUICK.with_options({"epochs": 2})
+    train(recipe, dataset, tmp_path, device=CPU, bf16=True, on_epoch=epochs.append)
+    assert epochs[1].train_loss < epochs[0].train_loss
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    for name, value in (("epochs", 0), ("lr", -1), ("lr", float("nan")), ("scale", 0.95), ("seed", -1)):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            QUICK.with_options({name: value})
+    raw = asdict(QUICK.train)
+    assert TrainConfig.from_dict(raw) == QUICK.train
+    for broken in ({**raw, "more": 1}, {**raw, "lr": "fast"}, {**raw, "lr": -1}, {}):
+        with pytest.raises(ModelError):
+            TrainConfig.from_dict(broken)
