@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -21,41 +20,17 @@ from fer_live.errors import SinkError, SourceError
 from .audio import SoundCopier
 from .containers import duration_of, open_input, picture_stream, start_of
 from .datatypes import Frame, Result, SourceInfo
+from .encoders import FORMATS, choose_encoder
 from .partial import PartialFile
 from .planes import pixels
 
 __all__ = ["VideoFileSink"]
 
 _KEYFRAME_EVERY_S = 2
-_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Divides evenly into frames of 24, 25, 30, 50, 60, 120 and 24000/1001, 30000/1001, 60000/1001 Hz, and into 1 ms.
 _MP4_TICK = Fraction(1, 120_000)
 _MATROSKA_TICK = Fraction(1, 1000)  # its own; finer times would be rounded, and could then repeat
 _FRAGMENT_MS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    encoder: str
-    preset: str
-    crf: int
-    preset_option: str
-    options: tuple[tuple[str, str], ...]
-    suffixes: tuple[str, ...]
-
-
-_CODECS = {
-    "h264": _Codec("libx264", "ultrafast", 23, "preset", (("forced-idr", "1"),), (".mp4", ".mov", ".mkv")),
-    "av1": _Codec("libsvtav1", "10", 35, "preset", (("svtav1-params", "pred-struct=1"),), (".mp4", ".mkv")),
-    "vp9": _Codec(
-        "libvpx-vp9",
-        "8",
-        32,
-        "cpu-used",
-        (("b", "0"), ("deadline", "realtime"), ("lag-in-frames", "0"), ("row-mt", "1")),
-        (".mp4", ".mkv"),
-    ),
-}
 
 
 class VideoFileSink:
@@ -99,15 +74,15 @@ class VideoFileSink:
         self._target = Path(path)
         self.partial_path = self._target.with_name(f"{self._target.stem}.partial{self._target.suffix}")
         """Where the frames go until :meth:`finish`."""
-        self._codec = _codec(codec, self._target)
+        self._encoder = choose_encoder(codec, self._target)
         _check_target(self._target, self.partial_path, copy_from)
         self._info = info
-        self._preset = self._codec.preset if preset is None else preset
-        self._crf = self._codec.crf if crf is None else crf
+        self._preset = self._encoder.preset if preset is None else preset
+        self._crf = self._encoder.crf if crf is None else crf
         width, height = info.size_wh
         self.size_wh = (width + width % 2, height + height % 2)
         """(width, height) in pixels of the file."""
-        self._format = _FORMATS[self._target.suffix.lower()]
+        self._format = FORMATS[self._target.suffix.lower()]
         self._tick = _MATROSKA_TICK if self._format == "matroska" else _MP4_TICK
         self._frame_ticks = max(1, round(1 / (info.fps or 25) / self._tick))
         self._file: PartialFile | None = None
@@ -202,15 +177,21 @@ class VideoFileSink:
             self._container.close()
 
     def _open(self) -> None:
-        self._file = PartialFile(self.partial_path)
+        self._file = file = PartialFile(self.partial_path)
         try:
-            self._start(self._file, with_sound=self._input is not None)
-        except (ValueError, av.FFmpegError):
-            if self._input is None or self._file.failure is not None:
-                raise
-            self._input.sound.drop()
-            self._file.restart()
-            self._start(self._file, with_sound=False)
+            try:
+                self._start(file, with_sound=self._input is not None)
+            except (ValueError, av.FFmpegError):
+                if self._input is None or file.failure is not None:
+                    raise
+                self._input.sound.drop()
+                file.restart()
+                self._start(file, with_sound=False)
+        except BaseException:
+            file.close()
+            self.partial_path.unlink()
+            self._file = None
+            raise
 
     def _start(self, file: PartialFile, *, with_sound: bool) -> None:
         options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
@@ -230,12 +211,13 @@ class VideoFileSink:
         self._container.start_encoding()
 
     def _add_picture(self, container: av.container.OutputContainer) -> VideoStream:
-        codec = self._codec
-        options = {codec.preset_option: self._preset, "crf": str(self._crf), **dict(codec.options)}
+        encoder = self._encoder
+        options = {encoder.preset_option: self._preset, "crf": str(self._crf), **dict(encoder.options)}
         rate = (self._info.fps or Fraction(25)).limit_denominator(1001)
-        # SVT-AV1 prints its settings to stderr, past every logger, unless this asks for errors only.
-        os.environ.setdefault("SVT_LOG", "1")
-        stream = container.add_stream(codec.encoder, rate, options)
+        if encoder.name == "libsvtav1":
+            # It prints its settings to stderr, past every logger, unless this asks for errors only.
+            os.environ.setdefault("SVT_LOG", "1")
+        stream = container.add_stream(encoder.name, rate, options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = self.size_wh
@@ -299,7 +281,7 @@ class VideoFileSink:
         cause = self._cause(error)
         reason = (cause.strerror if isinstance(cause, (OSError, av.FFmpegError)) else None) or str(cause)
         if self._file is None or not self.partial_path.exists():
-            return SinkError(f"{self.partial_path}: cannot be written ({reason}); choose another place with --out")
+            return SinkError(f"{self._target}: cannot be written ({reason}); choose another place or other settings")
         return SinkError(
             f"{self._target}: writing failed ({reason}); what was written is in {self.partial_path}, "
             "make room or choose another place and run again"
@@ -330,21 +312,6 @@ class _Input:
     def is_whole(self, count: int, end: Fraction, frame: Fraction) -> bool:
         """Whether the frames written reach the input's end, so that sound which outlasts them belongs to it."""
         return count == self._frame_count or (self._end is not None and end >= self._end - 2 * frame)
-
-
-def _codec(name: str, target: Path) -> _Codec:
-    suffix = target.suffix.lower()
-    if suffix not in _FORMATS:
-        raise SinkError(f"{target}: unknown kind of video {target.suffix!r}; name it .mp4, .mov or .mkv")
-    codec = _CODECS.get(name)
-    if codec is None:
-        raise SinkError(f"{target}: unknown codec {name!r}; choose {', '.join(_CODECS)}")
-    if suffix not in codec.suffixes:
-        raise SinkError(f"{target}: {suffix} does not hold {name}; name it {' or '.join(codec.suffixes)}")
-    if codec.encoder not in av.codecs_available:
-        others = [name for name, other in _CODECS.items() if other.encoder in av.codecs_available]
-        raise SinkError(f"{target}: this PyAV has no {codec.encoder}; use --codec {' or '.join(others)}, or PyPI's av")
-    return codec
 
 
 def _check_target(target: Path, partial: Path, copy_from: Path | None) -> None:

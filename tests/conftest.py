@@ -3,6 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Nothing here is timed: the machine may be busy.
+settings.register_profile("fer-live", deadline=None)
+settings.load_profile("fer-live")
 
 
 @pytest.fixture(scope="session")

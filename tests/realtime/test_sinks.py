@@ -545,6 +545,13 @@ def test_no_permission_is_refused_at_once(tmp_path: Path, what: str) -> None:
     tmp_path.chmod(0o755)
 
 
+def test_settings_that_the_encoder_refuses_leave_no_file(tmp_path: Path) -> None:
+    with VideoFileSink(tmp_path / "out.mp4", INFO, copy_from=None, preset="warp") as sink:
+        with pytest.raises(SinkError, match=r"cannot be written .* or other settings"):
+            sink.write(next(some_results()))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     with VideoFileSink(tmp_path / "sub" / "out.mp4", INFO, copy_from=None) as sink:

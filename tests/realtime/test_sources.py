@@ -139,6 +139,21 @@ def test_one_image_is_one_frame(tmp_path: Path) -> None:
     assert int(frames[0].y[5, 5]) == pytest.approx(16 + 200 * 219 / 255, abs=1)
 
 
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
+def test_photographs_are_turned_as_exif_says(tmp_path: Path, orientation: int, corner: tuple[int, int]) -> None:
+    image = np.full((64, 96), 40, np.uint8)
+    image[:16, :16] = 240
+    av.VideoFrame.from_ndarray(image, "gray").save(tmp_path / "a.jpg")
+    plain = (tmp_path / "a.jpg").read_bytes()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + bytes(7)
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif
+    (tmp_path / "a.jpg").write_bytes(plain[:2] + segment + plain[2:])
+    source, (frame,) = read(tmp_path / "a.jpg")
+    assert source.info.size_wh == ((96, 64) if orientation in (1, 3) else (64, 96))
+    assert frame.y[corner] > 200 and np.median(frame.y) < 80
+    gc.collect()
+
+
 def test_iterating_twice_is_refused(tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mp4", frames=2)
     with FileSource(tmp_path / "a.mp4") as source:
