@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from fer_live.errors import SinkError
+from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.datatypes import ColourTags, Frame, SourceInfo
 from fer_live.realtime.sinks import VideoFileSink
 from fer_live.realtime.sources import FileSource
@@ -468,6 +470,35 @@ def test_a_full_disk_names_the_partial_file_and_leaves_it_playable(tmp_path: Pat
     assert out.read_text() == "what stood here"
     indices = [read_index(y) for _, y, _ in pictures(partial)]
     assert indices == list(range(len(indices))) and len(indices) >= 10
+
+
+# Threads
+
+
+@pytest.mark.parametrize("most", [None, 20])
+def test_reading_and_writing_in_threads_of_their_own(tmp_path: Path, most: int | None) -> None:
+    make_clip(tmp_path / "in.mp4", frames=100, audio="aac")
+    channel: Channel[Frame] = Channel(4, Overflow.BLOCK)
+    with (
+        FileSource(tmp_path / "in.mp4") as source,
+        VideoFileSink(tmp_path / "out.mp4", source.info, copy_from=tmp_path / "in.mp4") as sink,
+        ThreadPoolExecutor(2) as pool,
+    ):
+
+        def read() -> None:
+            for frame in itertools.islice(source, most):
+                channel.put(frame)
+            channel.close()
+
+        def write() -> None:
+            for frame in channel:
+                sink.write(make_result(frame))
+            sink.finish()
+
+        for stage in [pool.submit(read), pool.submit(write)]:
+            stage.result()
+    gc.collect()
+    assert [read_index(y) for _, y, _ in pictures(tmp_path / "out.mp4")] == list(range(most or 100))
 
 
 # What is refused before anything is written
