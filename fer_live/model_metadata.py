@@ -46,11 +46,10 @@ class Probe:
     def __post_init__(self) -> None:
         if self.faces.ndim != 4 or self.faces.shape[1] != 1 or self.faces.dtype != np.uint8 or not len(self.faces):
             raise ContractError(f"probe faces must be (K, 1, S, S) uint8, found {self.faces.shape} {self.faces.dtype}")
-        expected = (len(self.faces), *self.probabilities.shape[1:2])
-        if self.probabilities.shape != expected or self.probabilities.dtype != np.float32:
+        shape = self.probabilities.shape
+        if len(shape) != 2 or shape[0] != len(self.faces) or self.probabilities.dtype != np.float32:
             raise ContractError(
-                f"probe probabilities must be ({len(self.faces)}, C) float32, "
-                f"found {self.probabilities.shape} {self.probabilities.dtype}"
+                f"probe probabilities must be ({len(self.faces)}, C) float32, found {shape} {self.probabilities.dtype}"
             )
         if not np.isfinite(self.probabilities).all():
             raise ContractError("probe probabilities must be finite")

@@ -152,10 +152,9 @@ def train(
                 on_step(epoch, step, steps)
             seconds = time.perf_counter() - epoch_started
             loss_mean = float(total) / steps
-            if not math.isfinite(loss_mean):
-                raise ModelError(f"{folder}: the loss is {loss_mean} in epoch {epoch}: lower --lr")
-
-            logits = predict_logits(averaged.module, public_images, contract, device)[0]
+            heads = predict_logits(averaged.module, public_images, contract, device)
+            if not (math.isfinite(loss_mean) and all(np.isfinite(logits).all() for logits in heads)):
+                raise ModelError(f"{folder}: epoch {epoch + 1} has run away (loss {loss_mean:.3g}): lower --lr")
             history.append(
                 Epoch(
                     epoch=epoch,
@@ -163,7 +162,7 @@ def train(
                     train_loss=loss_mean,
                     images_per_s=steps * config.batch_size / seconds,
                     elapsed_s=elapsed_before + time.perf_counter() - started,
-                    **_public_metrics(logits, public_labels),
+                    **_public_metrics(heads[0], public_labels),
                 )
             )
             if history[-1].public_accuracy > best:

@@ -1,0 +1,54 @@
+import click
+import pytest
+
+from fer_live.cli_errors import debug_option, run_command
+from fer_live.errors import ModelError, SourceError
+
+
+def command(error: BaseException | None) -> click.Command:
+    @click.command()
+    @click.option("--n", type=int)
+    @debug_option
+    def tool(n: int | None) -> None:
+        if error is not None:
+            raise error
+
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (None, 0, ""),
+        (SourceError("a.mp4: no such file"), 1, "tool: error: a.mp4: no such file\n"),
+        (ModelError("two\nlines"), 1, "tool: error: two lines\n"),
+        (PermissionError(13, "Permission denied", "x"), 1, "tool: error: [Errno 13] Permission denied: 'x'\n"),
+        (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+        (click.Abort(), 130, "tool: interrupted\n"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 1, "pip install 'fer-live[train]'"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), 1, "tool: error: No module named 'x'\n"),
+        (ZeroDivisionError("by 0"), 1, "tool: error: unexpected ZeroDivisionError: by 0; run it again with --debug"),
+        (click.exceptions.Exit(3), 3, ""),
+        (click.BadParameter("bad"), 2, "bad"),
+    ],
+)
+def test_exit_codes(error: BaseException | None, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(command(error), "tool", []) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err if message else err == ""
+    assert "Traceback" not in err
+
+
+def test_usage_errors_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(command(None), "tool", ["--n", "x"]) == 2
+    assert run_command(command(None), "tool", ["--none"]) == 2
+    assert "Usage: tool" in capsys.readouterr().err
+    assert run_command(command(None), "tool", ["--help"]) == 0
+    assert "--debug" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [ModelError("broken"), ZeroDivisionError("by 0"), KeyboardInterrupt()])
+def test_debug_shows_the_traceback(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    run_command(command(error), "tool", ["--debug"])
+    assert "Traceback" in capsys.readouterr().err
