@@ -72,9 +72,9 @@ class VideoFileSink:
         crf: int | None = None,
     ) -> None:
         self._target = Path(path)
+        self._encoder = choose_encoder(codec, self._target)
         self.partial_path = self._target.with_name(f"{self._target.stem}.partial{self._target.suffix}")
         """Where the frames go until :meth:`finish`."""
-        self._encoder = choose_encoder(codec, self._target)
         _check_target(self._target, self.partial_path, copy_from)
         self._info = info
         self._preset = self._encoder.preset if preset is None else preset
