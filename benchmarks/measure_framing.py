@@ -33,14 +33,20 @@ OTHERS_ZOOM = 3
 BORDER = 16
 PERCENTILES = (5, 25, 50, 75, 95)
 NAMES = ("yunet", "haar", "mediapipe")
+PORTRAIT = Path(__file__).parents[1] / "samples" / "astronaut.jpg"
+PORTRAIT_FACE = (223.0, 120.0, 113.0)
+FACE_HEIGHTS = (48, 64, 96, 128, 160, 200, 260, 320)
+ANGLES = (-30, -20, -12, 0, 12, 20, 30)
 
 Doubles = NDArray[np.float64]
 
 
 def enlarged(image: NDArray[np.uint8], zoom: int) -> Frame:
     """A FER2013 image as a grey frame, ``zoom`` times as large, with a border of ``BORDER`` of its pixels."""
-    grey = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-    grey = cv2.copyMakeBorder(grey, *[BORDER * zoom] * 4, borderType=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
+    large = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    edge = BORDER * zoom
+    bordered = cv2.copyMakeBorder(large, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    grey = bordered.astype(np.uint8, copy=False)
     chroma = np.full(((grey.shape[0] + 1) // 2, (grey.shape[1] + 1) // 2), 128, np.uint8)
     return Frame(grey, chroma, chroma, index=0, time_s=0.0, limited_range=False)
 
@@ -49,13 +55,12 @@ def clip_frames(path: Path, every: int) -> Iterator[Frame]:
     with av.open(str(path)) as container:
         for index, decoded in enumerate(container.decode(video=0)):
             if index % every == 0:
-                planes = decoded.reformat(format="yuv420p").to_ndarray(channel_last=False)
-                height, width = decoded.height // 2 * 2, decoded.width // 2 * 2
-                if planes.shape[1] != decoded.width or decoded.height % 2:
+                if decoded.width % 2 or decoded.height % 2:
                     raise SystemExit(f"{path}: only frames of even size, please")
-                y, u, v = np.split(planes.reshape(-1), [height * width, height * width * 5 // 4])
-                half = (height // 2, width // 2)
-                yield Frame(y.reshape(height, width), u.reshape(half), v.reshape(half), index, 0.0)
+                half_wh = decoded.width // 2, decoded.height // 2
+                rows = decoded.reformat(format="yuv420p").to_ndarray().astype(np.uint8, copy=False)
+                y, chroma = rows[: decoded.height], rows[decoded.height :].reshape(2, half_wh[1], half_wh[0])
+                yield Frame(y, chroma[0], chroma[1], index, 0.0)
 
 
 def nearest(faces: Faces, x: float, y: float) -> int | None:
@@ -135,6 +140,30 @@ def measure_clip(clip: Path, others: list[Detector], yunet: Detector, every: int
             print("\n".join(box_rows(np.array(found, np.float64), np.array(squares[name], np.float64))))
 
 
+def measure_roll(detector: Detector) -> None:
+    """Print the roll that the eyes tell for the sample portrait turned by known angles, at several face heights."""
+    portrait = cv2.imread(str(PORTRAIT), cv2.IMREAD_GRAYSCALE)
+    if portrait is None:
+        raise SystemExit(f"{PORTRAIT}: cannot be read")
+    x, y, height = PORTRAIT_FACE
+    print("\n### Roll by the eyes, degrees, of samples/astronaut.jpg turned by a known angle\n")
+    print(f"| face height, px | {' | '.join(f'{angle:+d}' for angle in ANGLES)} |\n|---|{'---|' * len(ANGLES)}")
+    for wanted in FACE_HEIGHTS:
+        zoom, side = wanted / height, round(2.2 * wanted)
+        smooth = cv2.GaussianBlur(portrait, (0, 0), 0.3 / zoom) if zoom < 1 else portrait
+        cells = []
+        for angle in ANGLES:
+            matrix = cv2.getRotationMatrix2D((x, y), -angle, zoom)
+            matrix = matrix + np.array([[0, 0, side / 2 - x], [0, 0, side / 2 - y]])
+            turned = cv2.warpAffine(
+                smooth, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            ).astype(np.uint8, copy=False)
+            chroma = np.full(((side + 1) // 2, (side + 1) // 2), 128, np.uint8)
+            points = detector.detect(Frame(turned, chroma, chroma, 0, 0.0, limited_range=False)).keypoints
+            cells.append("none" if points is None else f"{roll_deg(points[:1, :2])[0]:+.0f}")
+        print(f"| {wanted} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="FER2013 as .npz, .csv or folder")
@@ -156,6 +185,8 @@ def main() -> None:
         print(header("YuNet, all enlargements together"))
         print("\n".join(box_rows(boxes, whole(len(boxes))) + face_rows(keypoints)))
         print(f"\nThe contract says: {FER2013_FRAMING}")
+
+        measure_roll(yunet)
 
         others = [create_detector(name, verify_eyes=False) for name in NAMES[1:]]
         for other in others:

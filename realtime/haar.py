@@ -17,7 +17,7 @@ from .squares import BoxFraming, face_squares
 
 __all__ = ["HAAR_BOX", "EyeVerifier", "HaarDetector"]
 
-HAAR_BOX = BoxFraming(side=1.03, down=0.01, aspect=1.0)
+HAAR_BOX = BoxFraming(side=1.05, down=0.02, aspect=1.0)
 
 _FACE = "haarcascade_frontalface_default.xml"
 _EYES = "haarcascade_eye.xml"

@@ -93,7 +93,8 @@ def bend(portrait: Image, time_s: float) -> Image:
         push(grid, brow, (13, 6), (0.0, -4.5 * surprise))
     for brow, inwards in ((LEFT_INNER_BROW, 1.0), (RIGHT_INNER_BROW, -1.0)):
         push(grid, brow, (8, 6), (inwards * 2.5 * frown, 4.0 * frown))
-    return cv2.remap(portrait, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    bent = cv2.remap(portrait, grid[..., 0], grid[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return bent.astype(np.uint8, copy=False)
 
 
 def shot(portrait: Image, time_s: float) -> Image:
@@ -102,9 +103,11 @@ def shot(portrait: Image, time_s: float) -> Image:
     zoom = SIZE_WH[0] / eased(CAMERA_WIDTH, time_s)
     centre = (eased(CAMERA_X, time_s), eased(CAMERA_Y, time_s))
     camera = cv2.getRotationMatrix2D(centre, -eased(CAMERA_ROLL, time_s), zoom)
-    camera[:, 2] += np.array(SIZE_WH) / 2 - centre
+    to_middle = np.array(SIZE_WH) / 2 - centre
+    camera = np.column_stack([camera[:, :2], camera[:, 2] + to_middle])
     frame = cv2.warpAffine(bent, camera, SIZE_WH, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    return np.clip(frame + np.rint(eased(BRIGHTNESS, time_s)), 0, 255).astype(np.uint8)
+    lit: Image = np.clip(frame + np.rint(eased(BRIGHTNESS, time_s)), 0, 255).astype(np.uint8)
+    return lit
 
 
 def sound() -> NDArray[np.float32]:
@@ -145,7 +148,7 @@ def write_clip(portrait: Image, path: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    portrait = data.astronaut()
+    portrait: Image = data.astronaut()  # type: ignore[no-untyped-call]
     written = cv2.imwrite(
         str(folder / "astronaut.jpg"), cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90]
     )
