@@ -60,7 +60,7 @@ class Window:
 
     def run(self) -> None:
         """Show until the end."""
-        cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         started_s: float | None = None
         try:
             for result in self._results:
