@@ -70,6 +70,9 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
         if extra is None:
             return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
         return _fail(f"{prog}: error: this needs {error.name}: pip install 'fer-live[{extra}]'", debug, 1)
+    except ImportError as error:  # a wheel whose system library is missing: OpenCV's libGL on a bare Linux, say
+        way_out = "; on Debian and Ubuntu: apt install libgl1 libglib2.0-0" if ".so" in str(error) else ""
+        return _fail(f"{prog}: error: {one_line(error)}{way_out}", debug, 1)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output, head say, has gone: nothing to tell it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
