@@ -102,8 +102,7 @@ def train(
 
     torch.manual_seed(config.seed)
     network = build_model(recipe.model, contract).to(device).to(memory_format=torch.channels_last)
-    average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    averaged = AveragedModel(network, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
     optimizer = torch.optim.SGD(_groups(network, config), lr=config.lr, momentum=config.momentum, nesterov=True)
     steps = len(rows) // config.batch_size
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -205,6 +204,17 @@ def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     return [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average whose decay grows to ``decay``, so that it soon forgets the first weights."""
+
+    def update(averaged: Any, current: Any, updates: Any) -> None:
+        count = int(updates)
+        average = get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))  # type: ignore[no-untyped-call]
+        average(averaged, current, updates)
+
+    return update
 
 
 def _lr_factor(step: int, total: int, config: TrainConfig) -> float:
