@@ -140,12 +140,18 @@ class Contract:
                 mean=float(raw["mean"]),
                 std=float(raw["std"]),
                 colour=str(raw["colour"]),
-                size=int(raw["size"]),
+                size=_whole(raw["size"]),
                 resize=str(raw["resize"]),
                 version=int(raw["version"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ContractError(f"contract is broken: {type(error).__name__}: {error}") from error
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected a whole number, found {value!r}")
+    return value
 
 
 def _names(cls: Any, raw: Mapping[str, Any]) -> list[str]:

@@ -237,7 +237,7 @@ def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
     ]
     # Piped or in a log there is nothing to redraw: the line at the end says it all.
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(info.name, total=info.frame_count, fps=0.0)
+        task = progress.add_task(Path(info.name).name, total=info.frame_count, fps=0.0)
         pipeline.start()
         while not pipeline.is_done(0.1):
             frames = pipeline.done_frames
