@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,7 +168,10 @@ def _run(options: Options) -> int:
                     _progress(pipeline, source.info)
                 summary = pipeline.wait()
         except BaseException as error:
+            # Before the source and the sink are closed under the threads that use them.
             pipeline.abort(error)
+            with suppress(BaseException):
+                pipeline.wait()
             _name_partial(sink, error)
             raise
         for warning in [*getattr(source, "warnings", ()), *(sink.warnings if sink is not None else ())]:

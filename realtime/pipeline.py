@@ -96,7 +96,9 @@ class Pipeline:
         ]
         self._started_s = self._ended_s = time.perf_counter()
         self._threads = [
-            threading.Thread(target=self._guard, args=stage, name=f"fer-live {stage[0]}") for stage in stages
+            # Daemons: a camera's driver that never returns must not keep the process alive past JOIN_S.
+            threading.Thread(target=self._guard, args=stage, name=f"fer-live {stage[0]}", daemon=True)
+            for stage in stages
         ]
         for thread in self._threads:
             thread.start()
