@@ -136,7 +136,8 @@ def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     share = hits / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The ends are exact where the share is 0 or 1, which rounding would miss by a hair.
+    return 0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half
 
 
 def calibration_bins(probabilities: Floats, truth: NDArray[np.int64], bins: int = 15) -> NDArray[np.float64]:
