@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fer_live.contract import Contract
 from fer_live.errors import ModelError
 
-from .recipes import ModelSpec, build_model
+from .recipe import ModelSpec, build_model
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
 

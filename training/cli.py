@@ -6,15 +6,16 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_live.cli_errors import debug_option, run_command
+from fer_live.cli_errors import debug_option, one_line, run_command
+from fer_live.errors import ModelError
 
-from .recipes import RECIPES, TrainConfig
+from .options import ARGUMENT, RECIPE, setting_options
+from .recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     from .data import Fer2013
@@ -24,29 +25,40 @@ __all__ = ["eval_command", "eval_main", "train_command", "train_main"]
 DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
 
 
-def _setting_options(command: Any) -> Any:
-    """An option for each field of :class:`TrainConfig`; None where the recipe's own value stands."""
-    for entry in reversed(fields(TrainConfig)):
-        low, high = entry.metadata["low"], entry.metadata["high"]
-        kind = click.IntRange(low, high) if isinstance(entry.default, int) else click.FloatRange(low, high)
-        name = f"--{entry.name.replace('_', '-')}"
-        command = click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}.")(command)
-    return command
-
-
 def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
-    for recipe in RECIPES.values():
-        click.echo(f"{recipe.name}\n  {recipe.about}\n  source: {recipe.source}")
-        click.echo(f"  network: {recipe.model.name} {dict(recipe.model.arguments)}; {recipe.train.epochs} epochs")
+    from .describe import LIST_COLUMNS, list_rows
+
+    rows = list_rows(tuple(RECIPES.values()))
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(title="recipes", title_justify="left")
+        for number, column in enumerate(LIST_COLUMNS):
+            table.add_column(column, justify="right" if number in (1, 2) else "left", no_wrap=number <= 2)
+        for name, parameters, macs, *rest in rows:
+            table.add_row(name, f"{int(parameters):,}", f"{int(macs):,}", *rest)
+        Console().print(table)
+    else:
+        for row in rows:
+            click.echo("\t".join(row))
     context.exit()
 
 
 @click.command(epilog="An option that is not given has the recipe's value. PrivateTest is never looked at.")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="residual", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help=DATA_HELP)
+@click.option("--recipe", type=RECIPE, default="residual", show_default=True, help="What to train; see --list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE-seedSEED]")
+@click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Option of the network; --describe shows them.")
+@click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
+@click.option("--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, its graph for TensorBoard.")
+@click.option(
+    "--preview-augment",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the augmentation on images of --data to this PNG and exit.",
+)
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_recipes, help="Show the recipes and exit."
 )
@@ -59,23 +71,37 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
     help="auto: bf16 where the hardware multiplies it.",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]")
-@_setting_options
+@setting_options
 @click.version_option(package_name="fer-live", prog_name="fer-train")
 @debug_option
 def train_command(
-    data: Path, recipe: str, out: Path | None, device: str, precision: str, threads: int | None, **settings: Any
+    data: Path | None,
+    recipe: Recipe,
+    out: Path | None,
+    arguments: tuple[tuple[str, Any], ...],
+    random_init: bool,
+    describe: Recipe | None,
+    preview_augment: Path | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+    **settings: Any,
 ) -> None:
     """Train a network on FER2013.
 
     Stop it at any time; the same command goes on from its last whole epoch. The run folder holds model.pt, the
     weights of the epoch with the best PublicTest accuracy, and the run's log, curves and TensorBoard events.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
-    try:
-        chosen = RECIPES[recipe].with_options(given)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    folder = out if out is not None else Path("runs") / f"{recipe}-seed{chosen.train.seed}"
+    chosen = _with_options(describe or recipe, arguments, random_init, settings)
+    if describe is not None:
+        _describe(chosen, out)
+        return
+    if data is None:
+        raise click.MissingParameter(param_hint="'--data'", param_type="option")
+    if preview_augment is not None:
+        _preview(chosen, data, preview_augment)
+        return
+    folder = out if out is not None else Path("runs") / f"{chosen.name}-seed{chosen.train.seed}"
 
     import torch
 
@@ -89,7 +115,7 @@ def train_command(
         torch.set_num_threads(threads)
     dataset = _load(data)
     computing = f"{where.type}, {'bf16' if bf16 else 'float32'}, {torch.get_num_threads()} CPU threads"
-    click.echo(f"recipe {recipe}, {len(dataset.images):,} images, {computing}; run folder {folder}")
+    click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
     with training_progress(chosen.train.epochs, chosen.train.batch_size) as progress:
         try:
             model = train(
@@ -110,6 +136,49 @@ def train_command(
     click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
     quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
     click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")
+
+
+def _with_options(
+    recipe: Recipe, arguments: tuple[tuple[str, Any], ...], random_init: bool, settings: dict[str, Any]
+) -> Recipe:
+    """The recipe as the command line wants it; a usage error where that can't be."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if random_init:
+        if given.get("init", "default") != "default":
+            raise click.UsageError(f"--random-init and --init {given['init']} exclude each other")
+        given["init"] = "default"
+    try:
+        chosen = recipe.with_options(given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not arguments:
+        return chosen
+    from .summary import summarise
+
+    chosen = chosen.with_arguments(dict(arguments))
+    try:
+        summarise(chosen.model, chosen.contract())
+    except ModelError as error:
+        raise click.UsageError(f"--set: {one_line(error)}") from error
+    return chosen
+
+
+def _describe(recipe: Recipe, out: Path | None) -> None:
+    from .describe import describe, write_graph
+
+    click.echo(describe(recipe))
+    if out is not None:
+        write_graph(recipe, out)
+        click.echo(f"written: {out}; look at it with: tensorboard --logdir {shlex.quote(str(out))}")
+
+
+def _preview(recipe: Recipe, data: Path, target: Path) -> None:
+    if target.suffix.lower() != ".png":
+        raise click.BadParameter(f"{target} must end in .png", param_hint="'--preview-augment'")
+    from .preview import draw_preview
+
+    draw_preview(target, recipe.name, recipe.train, _load(data))
+    click.echo(f"written: {target}")
 
 
 @click.command()

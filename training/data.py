@@ -76,12 +76,22 @@ class Fer2013:
         """Row numbers of one official split."""
         return np.flatnonzero(self.usage == usage)
 
-    def training_rows(self) -> Ints:
-        """Training rows without images that copy a test image and without constant (blank) ones."""
+    def training_rows(self, cleaning: str = "standard") -> Ints:
+        """Training rows.
+
+        Args:
+            cleaning: ``standard`` leaves out images that copy a test image and constant (blank) ones, ``dedup`` also
+                keeps the first only of identical images, ``none`` takes every Training row.
+        """
+        if cleaning == "none":
+            return self.rows(Usage.Training)
         hashes = image_hashes(self.images)
         tests = hashes[self.usage != Usage.Training]
         blank = np.ptp(self.images.reshape(len(self.images), -1), axis=1) == 0
-        return np.flatnonzero((self.usage == Usage.Training) & ~np.isin(hashes, tests) & ~blank)
+        kept = np.flatnonzero((self.usage == Usage.Training) & ~np.isin(hashes, tests) & ~blank)
+        if cleaning == "standard":
+            return kept
+        return np.sort(kept[np.unique(hashes[kept], return_index=True)[1]])
 
     def dedup_private_rows(self) -> Ints:
         """PrivateTest rows without images that stand, byte for byte, in Training or PublicTest."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -26,11 +26,16 @@ from fer_live.errors import DataError, ModelError
 
 from .augment import augment, mixup
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
+from .config import TrainConfig
 from .data import Fer2013, Usage, ferplus_distribution, image_hashes
 from .evaluate import fit_temperature, normalise, predict_logits
+from .losses import LabelLoss, votes_loss
+from .networks import initialise
+from .optimise import learning_rate, make_optimizer
 from .plots import draw_curves
 from .provenance import environment
-from .recipes import Recipe, TrainConfig, build_model, fer2013_contract
+from .recipe import Recipe, build_model
+from .sampling import epoch_length, epoch_order
 
 __all__ = ["Epoch", "train"]
 
@@ -59,7 +64,7 @@ def train(
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Path:
-    """Train until the recipe's last epoch, going on from ``folder/last.pt`` where there is one.
+    """Train until the recipe's last epoch or its patience ends, going on from ``folder/last.pt`` where there is one.
 
     Args:
         recipe: network and configuration.
@@ -78,13 +83,14 @@ def train(
         ModelError: the folder holds a run of another recipe, configuration or data.
     """
     config = recipe.train
-    contract = fer2013_contract()
-    rows = dataset.training_rows()
+    contract = recipe.contract()
+    rows = dataset.training_rows(config.cleaning)
     public = dataset.rows(Usage.PublicTest)
-    if len(rows) < config.batch_size or not len(public):
+    length = epoch_length(torch.from_numpy(dataset.expression[rows]), config)
+    if length < config.batch_size or not len(public):
         raise DataError(
             f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
-            f"found {len(rows)} and {len(public)}"
+            f"found {length} and {len(public)}"
         )
     folder.mkdir(parents=True, exist_ok=True)
     made_by = environment()
@@ -95,22 +101,21 @@ def train(
     faces = torch.from_numpy(dataset.images[rows]).unsqueeze(1).to(device)  # (M, 1, 48, 48) uint8
     labels = torch.from_numpy(dataset.expression[rows]).to(device)  # (M,) int64
     votes = torch.from_numpy(ferplus_distribution(dataset.votes[rows])).to(device)  # (M, 8) float32
-    prior = torch.bincount(labels, minlength=len(contract.labels)).float() / len(labels)
-    adjustment = config.logit_adjustment * torch.log(prior.clamp_min(1e-6))  # (7,)
+    label_loss = LabelLoss(config, torch.bincount(labels, minlength=len(contract.labels)))
     parity = torch.from_numpy((image_hashes(dataset.images[rows]) % 2).astype(bool)).to(device)  # (M,)
     public_images, public_labels = dataset.images[public], dataset.expression[public]
 
     torch.manual_seed(config.seed)
-    network = build_model(recipe.model, contract).to(device).to(memory_format=torch.channels_last)
+    network = build_model(recipe.model, contract)
+    if not (folder / "last.pt").exists():
+        initialise(network, config.init)
+    network = network.to(device).to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
-    optimizer = torch.optim.SGD(_groups(network, config), lr=config.lr, momentum=config.momentum, nesterov=True)
-    steps = len(rows) // config.batch_size
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _lr_factor(step, steps * config.epochs, config)
-    )
+    optimizer = make_optimizer(network, config)
+    steps = length // config.batch_size
     history: list[Epoch] = []
     if (folder / "last.pt").exists():
-        history = _resume(folder / "last.pt", network, averaged, optimizer, schedule)
+        history = _resume(folder / "last.pt", network, averaged, optimizer)
         for past in history:
             on_epoch(past)
     best = max((past.public_accuracy for past in history), default=-1.0)
@@ -120,32 +125,40 @@ def train(
     with _Logbook(folder, len(history)) as logbook:
         logbook.start(history)
         for epoch in range(len(history), config.epochs):
+            if _out_of_patience(history, config.patience):
+                break
             # One generator an epoch: a run that was killed repeats its unfinished epoch with the same draws.
             generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
             torch.manual_seed(config.seed * 1_000_003 + epoch)  # dropout draws from the global one
             clean = epoch >= round(config.epochs * (1 - config.clean_tail))
-            order = torch.randperm(len(rows), generator=generator, device=device)
+            order, repeat = epoch_order(labels, config, generator)
+            losses = [past.public_nll for past in history]
             network.train()
             total = torch.zeros((), device=device)
             epoch_started = time.perf_counter()
             for step in range(steps):
-                batch = order[step * config.batch_size : (step + 1) * config.batch_size]
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(config, epoch * steps + step, steps * config.epochs, losses)
+                chosen = slice(step * config.batch_size, (step + 1) * config.batch_size)
+                batch = order[chosen]  # (B,) rows
                 # Alternating flip (Jordan 2024): every image is seen once as it is and once mirrored in two epochs.
-                flip = parity[batch] ^ bool(epoch % 2)
+                flip = (parity[batch] ^ bool(epoch % 2) ^ (repeat[chosen] % 2 == 1)) & config.mirror
                 x = augment(faces[batch], flip, config, generator, clean=clean)
                 partner, share = batch, torch.ones(len(batch), device=device)
-                if config.mixup > 0 and not clean:
-                    mixed = mixup(x, config.mixup, generator)
+                if (config.mixup > 0 or config.mixup_share > 0) and not clean:
+                    mixed = mixup(x, config.mixup, generator, fixed_share=config.mixup_share)
                     x, partner, share = mixed.faces, batch[mixed.partner], mixed.share
                 x = normalise(x, contract).to(memory_format=torch.channels_last)
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    expression, ferplus = network(x)  # (B, 7), (B, 8)
-                loss = _loss(expression.float() + adjustment, labels, batch, partner, share, config)
-                loss = loss + config.ferplus_weight * _votes_loss(ferplus.float(), votes, batch, partner, share)
+                    expression, *ferplus = network(x)  # (B, 7), and (B, 8) where there is that head
+                loss = label_loss(expression.float(), labels[batch], labels[partner], share)
+                for logits in ferplus:
+                    loss = loss + config.ferplus_weight * votes_loss(
+                        logits.float(), votes[batch], votes[partner], share
+                    )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                schedule.step()
                 averaged.update_parameters(network)
                 total += loss.detach()
                 on_step(epoch, step, steps)
@@ -157,7 +170,7 @@ def train(
             history.append(
                 Epoch(
                     epoch=epoch,
-                    lr=float(schedule.get_last_lr()[0]),
+                    lr=learning_rate(config, (epoch + 1) * steps, steps * config.epochs, losses),
                     train_loss=loss_mean,
                     images_per_s=steps * config.batch_size / seconds,
                     elapsed_s=elapsed_before + time.perf_counter() - started,
@@ -175,7 +188,6 @@ def train(
                     "network": network.state_dict(),
                     "averaged": averaged.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
                     "history": json.dumps([asdict(entry) for entry in history]),
                 },
             )
@@ -185,25 +197,10 @@ def train(
     return folder / "model.pt"
 
 
-def _loss(logits: Tensor, labels: Tensor, batch: Tensor, partner: Tensor, share: Tensor, config: TrainConfig) -> Tensor:
-    """Label-smoothed cross entropy of logits (B, 7) to the labels of both images of each mixture."""
-    smoothing = config.label_smoothing
-    own = functional.cross_entropy(logits, labels[batch], reduction="none", label_smoothing=smoothing)
-    other = functional.cross_entropy(logits, labels[partner], reduction="none", label_smoothing=smoothing)
-    return (share * own + (1 - share) * other).mean()
-
-
-def _votes_loss(logits: Tensor, votes: Tensor, batch: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """KL divergence, up to a constant, of logits (B, 8) to the mixed votes; images without votes weigh nothing."""
-    target = share[:, None] * votes[batch] + (1 - share[:, None]) * votes[partner]
-    return -(target * functional.log_softmax(logits, 1)).sum(1).mean()
-
-
-def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """No weight decay on norms and biases (one-dimensional parameters)."""
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _out_of_patience(history: list[Epoch], patience: int) -> bool:
+    """Whether the last ``patience`` epochs, not 0, brought no better PublicTest accuracy."""
+    accuracies = [past.public_accuracy for past in history]
+    return 0 < patience < len(accuracies) and max(accuracies[-patience:]) <= max(accuracies[:-patience])
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -215,13 +212,6 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
         average(averaged, current, updates)
 
     return update
-
-
-def _lr_factor(step: int, total: int, config: TrainConfig) -> float:
-    warmup = max(1, round(total * config.warmup))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
 def _public_metrics(logits: np.ndarray[Any, np.dtype[np.float32]], labels: np.ndarray[Any, Any]) -> dict[str, float]:
@@ -247,13 +237,13 @@ def _write_model(
     """Write the checkpoint, its temperatures fitted on PublicTest."""
     public = dataset.rows(Usage.PublicTest)
     logits = predict_logits(network, dataset.images[public], contract, device)
-    targets = (
-        functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
-        torch.from_numpy(ferplus_distribution(dataset.votes[public])),
-    )
+    targets = {
+        "fer2013": functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
+        "ferplus": torch.from_numpy(ferplus_distribution(dataset.votes[public])),
+    }
     temperatures = {
-        head.name: fit_temperature(torch.from_numpy(values), target)
-        for head, values, target in zip(contract.heads, logits, targets, strict=True)
+        head.name: fit_temperature(torch.from_numpy(values), targets[head.name])
+        for head, values in zip(contract.heads, logits, strict=True)
     }
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_checkpoint(path, Checkpoint(contract.with_temperatures(temperatures), recipe.model, state, provenance))
@@ -264,14 +254,12 @@ def _resume(
     network: nn.Module,
     averaged: AveragedModel,
     optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> list[Epoch]:
     saved = load_tensors(path)
     try:
         network.load_state_dict(saved["network"])
         averaged.load_state_dict(saved["averaged"])
         optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
         return [Epoch(**entry) for entry in json.loads(saved["history"])]
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
@@ -281,6 +269,7 @@ def _identity(recipe: Recipe, dataset: Fer2013) -> dict[str, Any]:
     """What makes two runs the same run."""
     return {
         "recipe": recipe.name,
+        "heads": list(recipe.heads),
         "model": json.loads(recipe.model.to_json()),
         "train": asdict(recipe.train),
         "data": dataset.identity(),
@@ -291,6 +280,9 @@ def _write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any])
     if (folder / "last.pt").exists():
         try:
             saved = json.loads(load_tensors(folder / "last.pt")["config"])
+            # What an earlier release did not write had the value that is the default now.
+            saved = {"heads": ["fer2013", "ferplus"], **saved}
+            saved["train"] = {**asdict(TrainConfig()), **saved["train"]}
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
         if saved != identity:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .evaluate import Metrics
 
-__all__ = ["draw_confusion", "draw_curves", "draw_reliability"]
+__all__ = ["draw_confusion", "draw_curves", "draw_face_sheet", "draw_reliability"]
 
 _INK, _ACCENT, _MUTED = "#1f2933", "#2667a8", "#c5ccd3"
 
@@ -91,4 +91,19 @@ def draw_reliability(path: Path, title: str, table: NDArray[np.float64], ece: fl
     counts.set(xlabel="confidence (largest probability)", ylabel="faces")
     for axis in (reliability, counts):
         axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def draw_face_sheet(path: Path, title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
+    """Faces (N, S, S) uint8 of each row side by side, the row's name to their left."""
+    columns = max(len(faces) for _, faces in rows)
+    figure = Figure(figsize=(2.6 + 0.85 * columns, 0.5 + 0.9 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
+    for axes, (name, faces) in zip(grid, rows, strict=True):
+        for axis in axes:
+            axis.axis("off")
+        for axis, face in zip(axes, faces, strict=False):
+            axis.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes[0].text(-0.12, 0.5, name, transform=axes[0].transAxes, ha="right", va="center", fontsize=8, color=_INK)
+    figure.suptitle(title, color=_INK)
     figure.savefig(path, dpi=120)

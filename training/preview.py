@@ -1,0 +1,92 @@
+"""A sheet of augmented faces: each transform of a recipe alone, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .augment import augment, mixup
+from .config import TrainConfig
+from .data import Fer2013
+from .plots import draw_face_sheet
+
+__all__ = ["draw_preview", "preview_rows"]
+
+TRANSFORMS = (
+    "shift_px",
+    "rotation_deg",
+    "scale",
+    "shear_deg",
+    "perspective_px",
+    "brightness",
+    "contrast",
+    "blur_px",
+    "noise",
+    "erasing",
+    "cutout_px",
+)
+
+
+def draw_preview(path: Path, name: str, config: TrainConfig, dataset: Fer2013, columns: int = 10) -> None:
+    """Draw the sheet as a PNG.
+
+    Args:
+        path: the file to write.
+        name: of the recipe, for the title.
+        config: the strengths.
+        dataset: its first Training images of each expression in turn are shown.
+        columns: faces a row.
+    """
+    rows = dataset.training_rows(config.cleaning)
+    labels = dataset.expression[rows]
+    turns = np.empty(len(rows), np.int64)
+    for label in np.unique(labels):
+        turns[labels == label] = np.arange((labels == label).sum())
+    chosen = rows[np.lexsort((labels, turns))[:columns]]
+    sheet = preview_rows(torch.from_numpy(dataset.images[chosen])[:, None], config)
+    draw_face_sheet(path, f"{name}: augmentation of Training images", sheet)
+
+
+def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Rows of the sheet: a title, and faces (N, S, S).
+
+    Args:
+        faces: (N, 1, S, S) uint8.
+        config: the strengths; a transform that is off has no row.
+    """
+    n = len(faces)
+    off: dict[str, Any] = dict.fromkeys(TRANSFORMS, 0)
+    still = replace(config, **off)
+    rows = [("as they are", faces.float())]
+
+    def row(title: str, strengths: TrainConfig, flip: bool = False) -> None:
+        generator = torch.Generator().manual_seed(config.seed)
+        mirrored = torch.full((n,), flip)
+        rows.append((title, augment(faces, mirrored, strengths, generator, clean=False)))
+
+    if config.mirror:
+        row("mirror", still, flip=True)
+    abouts = {entry.name: entry.metadata["about"] for entry in fields(TrainConfig)}
+    for name in TRANSFORMS:
+        strength = getattr(config, name)
+        if strength:
+            # Shown on every face, whatever share of them it is for.
+            only: dict[str, Any] = {name: 1.0 if name == "erasing" else strength}
+            row(f"{name} {strength:g}\n{abouts[name].partition(',')[0]}", replace(still, **only))
+    generator = torch.Generator().manual_seed(config.seed + 1)
+    flip = torch.arange(n) % 2 == 1
+    everything = augment(faces, flip & config.mirror, config, generator, clean=False)
+    rows.append(("all together", everything))
+    if config.mixup > 0 or config.mixup_share > 0:
+        told = f"share {config.mixup_share:g}" if config.mixup_share else f"{config.mixup:g}"
+        mixed = mixup(everything, config.mixup, generator, fixed_share=config.mixup_share)
+        rows.append((f"and mixup {told}", mixed.faces))
+    if config.clean_tail > 0:
+        tail = augment(faces, flip & config.mirror, config, generator, clean=True)
+        rows.append((f"last {100 * config.clean_tail:g} % of epochs", tail))
+    return [(title, values[:, 0].round().to(torch.uint8).numpy()) for title, values in rows]
