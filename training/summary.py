@@ -12,7 +12,7 @@ from fer_live.errors import ModelError
 
 from .recipe import ModelSpec, build_model
 
-__all__ = ["Layer", "Summary", "summarise"]
+__all__ = ["Layer", "Summary", "layer_of", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def summarise(spec: ModelSpec, contract: Contract) -> Summary:
         faces = torch.empty(1, 1, contract.size, contract.size)
     layers: list[Layer] = []
     hooks = [
-        module.register_forward_hook(lambda module, _, output, name=name: layers.append(_layer(name, module, output)))
+        module.register_forward_hook(lambda module, _, output, name=name: layers.append(layer_of(name, module, output)))
         for name, module in network.named_modules()
         if not list(module.children())
     ]
@@ -66,7 +66,8 @@ def summarise(spec: ModelSpec, contract: Contract) -> Summary:
     return Summary(tuple(layers), parameters, sum(layer.macs for layer in layers))
 
 
-def _layer(name: str, module: nn.Module, output: Tensor) -> Layer:
+def layer_of(name: str, module: nn.Module, output: Tensor) -> Layer:
+    """One layer of a network, from its output for one face."""
     macs = 0
     if isinstance(module, nn.Conv2d):
         macs = output[0].numel() * module.weight[0].numel()

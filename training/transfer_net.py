@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.error import URLError
 
+import torch
 import torchvision.models  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
@@ -92,4 +93,4 @@ class _Repeat(nn.Module):
     """(N, 1, H, W) or (N, 2, H, W) to three channels, the first one repeated."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, [0, 0, x.shape[1] - 1]]
+        return torch.cat([x[:, :1], x[:, :1], x[:, -1:]], 1)
