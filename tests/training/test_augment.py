@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from fer_live.training.augment import augment, mixup
+from fer_live.training.augment import _blur, _in_perspective, augment, mixup
 from fer_live.training.data import Fer2013
 from fer_live.training.recipes import TrainConfig
 
@@ -92,3 +93,80 @@ def test_mixup_is_repeatable_and_leaves_the_global_generator_alone(faces: torch.
     one, two = mixup(faces.float(), 0.2, generator(7)), mixup(faces.float(), 0.2, generator(7))
     assert torch.equal(one.faces, two.faces)
     assert np.array_equal(before.numpy(), torch.get_rng_state().numpy())
+
+
+def centres(faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    line = torch.arange(48) + 0.5
+    mass = faces[:, 0].sum((1, 2))
+    return (faces[:, 0].sum(1) * line).sum(1) / mass, (faces[:, 0].sum(2) * line).sum(1) / mass
+
+
+def dots(x: int, y: int, n: int = 300) -> torch.Tensor:
+    faces = torch.zeros(n, 1, 48, 48, dtype=torch.uint8)
+    faces[:, :, y - 2 : y + 2, x - 2 : x + 2] = 255
+    return faces
+
+
+def test_a_shear_moves_what_is_off_the_middle_sideways() -> None:
+    out = augment(dots(24, 8), flips(False, 300), replace(STILL, shear_deg=20), generator(), clean=False)
+    x, y = centres(out)
+    limit = 16 * math.tan(math.radians(20))
+    assert 0.9 * limit < float((x - 24).abs().max()) < 1.05 * limit
+    assert float((y - 8).abs().max()) < 0.2
+
+
+def test_perspective_moves_corners_within_their_limit() -> None:
+    out = augment(dots(3, 3), flips(False, 300), replace(STILL, perspective_px=3), generator(), clean=False)
+    x, y = centres(out.where(out > 60, 0))
+    for centre in (x, y):
+        assert 1 < float((centre - 3).abs().max()) < 6
+    half = augment(dots(3, 3), flips(False, 300), replace(STILL, perspective_px=3), generator(), clean=True)
+    assert float((half - dots(3, 3)).abs().mean()) < float((out - dots(3, 3)).abs().mean())
+
+
+def test_perspective_maps_corners_to_their_new_places() -> None:
+    moves = torch.tensor([[[0.1, 0.0], [0.0, -0.2], [0.05, 0.1], [-0.1, 0.1]]])
+    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    found = _in_perspective(corners.view(1, 2, 2, 2), moves).view(4, 2)
+    assert torch.allclose(found, corners + moves[0], atol=1e-5)
+
+
+def test_a_blur_keeps_the_mean_and_spreads_a_dot() -> None:
+    faces = dots(24, 24)
+    out = _blur(faces.float(), torch.full((300,), 1.5), 1.5)
+    assert torch.allclose(out.mean((1, 2, 3)), faces.float().mean((1, 2, 3)), rtol=1e-3)
+    line = torch.arange(48) + 0.5
+    spread = (out[0, 0].sum(0) * (line - 24) ** 2).sum() / out[0, 0].sum()
+    assert float(spread) == pytest.approx(1.5**2 + (4**2 - 1) / 12, rel=0.02)
+    assert torch.allclose(_blur(faces.float(), torch.zeros(300), 1.5), faces.float(), atol=1e-3)
+
+
+def test_each_face_has_its_own_blur(faces: torch.Tensor) -> None:
+    sigma = torch.linspace(0, 2, 32)
+    out = _blur(faces.float(), sigma, 2.0)
+    for number in (0, 15, 31):
+        alone = _blur(faces[number : number + 1].float(), sigma[number : number + 1], 2.0)
+        assert torch.allclose(out[number : number + 1], alone, atol=1e-3)
+
+
+def test_noise_is_as_strong_as_it_says() -> None:
+    flat = torch.full((400, 1, 48, 48), 128, dtype=torch.uint8)
+    out = augment(flat, flips(False, 400), replace(STILL, noise=0.1), generator(), clean=False)
+    deviation = out.std((1, 2, 3))
+    assert 24 < float(deviation.max()) < 27
+    assert float(deviation.min()) < 1
+
+
+def test_a_square_is_cut_out_of_every_face(faces: torch.Tensor) -> None:
+    flat = torch.arange(48, dtype=torch.uint8).view(1, 1, 1, 48).expand(300, 1, 48, 48).contiguous()
+    out = augment(flat, flips(False, 300), replace(STILL, cutout_px=8), generator(), clean=False)
+    cut = (out - 23.5).abs() < 1e-3
+    area = cut.sum((1, 2, 3))
+    assert int(area.max()) == 64
+    assert int(area.min()) >= 16  # a quarter is left at a corner
+
+
+def test_a_fixed_share_mixes_all_faces_alike(faces: torch.Tensor) -> None:
+    mixed = mixup(faces.float(), 0.0, generator(), fixed_share=0.7)
+    assert torch.equal(mixed.share, torch.full((32,), 0.7))
+    assert torch.allclose(mixed.faces, 0.7 * faces.float() + 0.3 * faces.float()[mixed.partner])

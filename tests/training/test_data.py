@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -263,3 +264,16 @@ def test_fer2013_is_what_its_papers_say(fer2013_arrays: tuple[np.ndarray, ...], 
     unique = ~np.isin(hashes, hashes[np.setdiff1d(np.arange(len(hashes)), np.unique(hashes, return_index=True)[1])])
     assert np.array_equal(again.votes[unique[shuffled]], expected[shuffled][unique[shuffled]])
     assert again.notes == ()
+
+
+def test_cleaning_leaves_out_what_it_says(synthetic: Fer2013) -> None:
+    training, public = synthetic.rows(Usage.Training), synthetic.rows(Usage.PublicTest)
+    images = synthetic.images.copy()
+    images[training[3]] = 0
+    images[training[5]] = images[public[0]]
+    images[training[9]] = images[training[7]]
+    dataset = replace(synthetic, images=images)
+    assert dataset.training_rows("none").tolist() == training.tolist()
+    standard = [row for row in training if row not in (training[3], training[5])]
+    assert dataset.training_rows().tolist() == dataset.training_rows("standard").tolist() == standard
+    assert dataset.training_rows("dedup").tolist() == [row for row in standard if row != training[9]]

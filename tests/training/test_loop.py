@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fer_live.errors import DataError, ModelError
-from fer_live.training.checkpoint import load_checkpoint, load_tensors
+from fer_live.training.checkpoint import load_checkpoint, load_tensors, save_tensors
 from fer_live.training.data import Fer2013, Usage, subset
 from fer_live.training.evaluate import predict_logits
 from fer_live.training.loop import Epoch, train
@@ -204,6 +204,65 @@ def test_a_training_that_explodes_says_so(dataset: Fer2013, tmp_path: Path) -> N
         run(tmp_path, dataset, QUICK.with_options({"lr": 100.0, "weight_decay": 10.0, "epochs": 3, "warmup": 0.0}))
 
 
+def test_it_stops_when_patience_ends(dataset: Fer2013, tmp_path: Path) -> None:
+    # A learning rate of 0 never gets better than the first epoch.
+    recipe = QUICK.with_options({"lr": 0.0, "epochs": 9, "patience": 2, "ema_decay": 0.0})
+    frozen = replace(recipe, model=ModelSpec("conv", {"widths": [], "norm": "none"}), heads=("fer2013",))
+    assert len(run(tmp_path, dataset, frozen)) == 3
+    assert len(run(tmp_path, dataset, frozen)) == 3
+
+
+def test_a_plateau_lowers_the_rate_and_survives_a_resumption(dataset: Fer2013, tmp_path: Path) -> None:
+    recipe = QUICK.with_options({"epochs": 4, "schedule": "plateau", "lr_patience": 1, "lr": 0.5, "warmup": 0.0})
+    whole = run(tmp_path / "whole", dataset, recipe)
+    rates = [epoch.lr for epoch in whole]
+    nlls = [epoch.public_nll for epoch in whole]
+    falls = sum(nll >= min(nlls[:number]) for number, nll in enumerate(nlls[:-1]) if number)
+    assert rates[-1] == pytest.approx(0.5 * 0.5**falls)
+
+    def stop(epoch: int, step: int, steps: int) -> None:
+        if (epoch, step) == (2, 1):
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(recipe, dataset, tmp_path / "parts", device=CPU, bf16=False, on_step=stop)
+    run(tmp_path / "parts", dataset, recipe)
+    same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_of_before_there_were_more_settings_goes_on(
+    finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
+) -> None:
+    run_until(tmp_path, dataset, 1, 0)
+    last = load_tensors(tmp_path / "last.pt")
+    config = json.loads(last["config"])
+    del config["heads"], config["train"]["optimizer"], config["train"]["balance"]
+    save_tensors(tmp_path / "last.pt", {**last, "config": json.dumps(config), "schedule": {"last_epoch": 7}})
+    run(tmp_path, dataset)
+    same_run(finished[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "multi_margin"},
+        {"loss": "double_softmax"},
+        {"class_weights": "inverse"},
+        {"balance": "sqrt"},
+        {"cleaning": "dedup"},
+        {"cleaning": "none"},
+        {"mixup_share": 0.7},
+        {"cutout_px": 8, "shear_deg": 10.0, "perspective_px": 3.0, "blur_px": 0.8, "noise": 0.05},
+        {"mirror": False},
+        {"optimizer": "adamw", "lr": 1e-3, "schedule": "one_cycle"},
+        {"optimizer": "sgd", "momentum": 0.0},
+    ],
+)
+def test_every_choice_trains(options: dict, dataset: Fer2013, tmp_path: Path) -> None:
+    (epoch,) = run(tmp_path, dataset, QUICK.with_options({"epochs": 1, **options}))
+    assert math.isfinite(epoch.train_loss)
+
+
 def test_bf16_learns_too(dataset: Fer2013, tmp_path: Path) -> None:
     epochs: list[Epoch] = []
     recipe = QUICK.with_options({"epochs": 2})
@@ -212,7 +271,15 @@ def test_bf16_learns_too(dataset: Fer2013, tmp_path: Path) -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for name, value in (("epochs", 0), ("lr", -1), ("lr", float("nan")), ("scale", 0.95), ("seed", -1)):
+    for name, value in (
+        ("epochs", 0),
+        ("lr", -1),
+        ("lr", float("nan")),
+        ("scale", 0.95),
+        ("seed", -1),
+        ("optimizer", "muon"),
+        ("mirror", 1),
+    ):
         with pytest.raises(ValueError, match=f"{name} must be"):
             QUICK.with_options({name: value})
     raw = asdict(QUICK.train)
