@@ -6,15 +6,19 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from fer_live.cli_errors import run_command
 from fer_live.errors import DeviceError
-from fer_live.training.checkpoint import save_checkpoint
+from fer_live.export.cli import export_command
+from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
 from fer_live.training.cli import eval_command, train_command
+from fer_live.training.describe import LIST_COLUMNS, describe
 from fer_live.training.device import choose_bf16, choose_device
+from fer_live.training.preview import preview_rows
 from fer_live.training.recipes import RECIPES, TrainConfig
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
@@ -104,6 +108,17 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, *SETTINGS, "--out", tmp_path / "file"), 1, "file"),
         (train, ("--data", data, *SETTINGS, "--batch-size", "4096", "--out", tmp_path / "r"), 1, "training needs 4096"),
         (train, (), 2, "--data"),
+        (train, ("--data", data, "--recipe", "athan7"), 2, "did you mean athan_7"),
+        (train, ("--describe", "resnet"), 2, "did you mean resnet50"),
+        (train, ("--data", data, "--recipe", "riv_1", "--set", "kernel=5"), 2, "no option kernel; it has widths"),
+        (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels=4"), 2, "kernels must be odd"),
+        (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels"), 2, "is not key=value"),
+        (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels=3,5"), 2, "2 values for 6 layers"),
+        (train, ("--data", data, "--set", "widths=wide"), 2, "--set: network 'residual' does not take"),
+        (train, ("--data", data, "--optimizer", "muon"), 2, "--optimizer"),
+        (train, ("--data", data, "--random-init", "--init", "imagenet"), 2, "exclude each other"),
+        (train, ("--data", data, *SETTINGS, "--init", "imagenet", "--out", tmp_path / "i"), 1, "no ImageNet weights"),
+        (train, ("--data", data, "--preview-augment", tmp_path / "x.jpg"), 2, "must end in .png"),
         (evaluate, (tmp_path / "none.pt", "--data", data), 1, "no such file"),
         (evaluate, (tmp_path / "x.pt", "--data", data), 1, "not a checkpoint"),
         (evaluate, ("--data", data), 2, "MODEL"),
@@ -114,10 +129,87 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert "Traceback" not in err
 
 
+def test_a_recipe_of_a_report_from_training_to_figures(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [*SETTINGS[2:], "--recipe", "athan_5", "--epochs", "1", "--lr", "1e-3"]
+    settings += ["--set", "edges=true", "--set", "attention=se", "--no-mirror", "--balance", "sqrt"]
+    assert train("--data", data, "--out", tmp_path / "run", *settings) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["heads"] == ["fer2013"]
+    assert config["model"]["arguments"]["edges"] is True
+    assert (config["train"]["mirror"], config["train"]["balance"]) == (False, "sqrt")
+    assert run_command(export_command, "fer-export", [str(tmp_path / "run" / "model.pt")]) == 0
+    capsys.readouterr()
+    assert evaluate(tmp_path / "run" / "model.onnx", "--data", data, "--out", tmp_path / "report") == 0
+    assert "disgust" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert figures["splits"]["public"]["ferplus_majority"] is None
+    assert figures["model"]["provenance"]["training"]["train"]["balance"] == "sqrt"
+
+
+def test_random_weights_are_a_flag_and_are_recorded(data: Path, tmp_path: Path) -> None:
+    command = ("--data", data, "--out", tmp_path / "run", *SETTINGS[2:], "--recipe", "resnet18_transfer")
+    assert train(*command, "--epochs", "1", "--random-init") == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["init"] == "default"
+    assert load_checkpoint(tmp_path / "run" / "model.pt").provenance["train"]["init"] == "default"
+
+
+def test_describe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--describe", "athan_7") == 0
+    out = capsys.readouterr().out
+    for text in ("report E", "56.87", "blocks.3.conv", "256 x 24 x 24", "924,844,032", "6,783,559", "1,280,585,952"):
+        assert text in out
+    assert "  kernels=5,5,7,7\n" in out
+    assert "  --optimizer rmsprop\n" in out
+    assert "  --lr 0.001\n" in out
+    assert train("--describe", "riv_1", "--set", "width_factor=0.25", "--out", tmp_path / "graph", "--no-mirror") == 0
+    out = capsys.readouterr().out
+    assert "  width_factor=0.25\n" in out
+    assert "  --no-mirror\n" in out
+    (events,) = (tmp_path / "graph").iterdir()
+    assert b"blocks" in events.read_bytes()
+
+
+def test_every_recipe_is_described_by_options_that_fer_train_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, recipe in RECIPES.items():
+        text = describe(recipe)
+        arguments = [line.strip() for line in text.splitlines() if "=" in line and line.startswith("  ")]
+        options = [word for line in text.splitlines() if line.startswith("  --") for word in line.split()]
+        given = [word for argument in arguments for word in ("--set", argument)]
+        assert train("--describe", name, *given, *options) == 0
+        assert capsys.readouterr().out.strip() == text
+
+
+def test_preview(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "sheet.png"
+    assert train("--data", data, "--recipe", "athan_1", "--mixup-share", "0.7", "--preview-augment", target) == 0
+    assert str(target) in capsys.readouterr().out
+    image = cv2.imread(str(target))
+    assert image is not None
+    assert min(image.shape[:2]) > 400
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_a_preview_has_a_row_for_each_transform_that_is_on() -> None:
+    faces = torch.from_numpy(synthetic_fer2013(10).images)[:, None]
+    rows = preview_rows(faces, RECIPES["cifar_cnn_cutout"].train)
+    titles = [title.split()[0] for title, _ in rows]
+    assert titles == ["as", "mirror", "rotation_deg", "scale", "shear_deg", "cutout_px", "all"]
+    assert all(shown.shape == (10, 48, 48) and shown.dtype == np.uint8 for _, shown in rows)
+    assert np.array_equal(rows[0][1], faces[:, 0].numpy())
+    assert np.abs(rows[1][1].astype(int) - rows[0][1][:, :, ::-1]).max() <= 1
+    assert [title for title, _ in preview_rows(faces, RECIPES["feedforward"].train)] == ["as they are", "all together"]
+    tail = preview_rows(faces, RECIPES["residual"].train)
+    assert [title.split()[0] for title, _ in tail[-3:]] == ["all", "and", "last"]
+
+
 def test_list_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--list") == 0
-    out = capsys.readouterr().out
-    assert all(name in out for name in RECIPES)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == list(RECIPES)
+    assert all(len(line.split("\t")) == len(LIST_COLUMNS) for line in lines)
+    assert next(line for line in lines if line.startswith("athan_7\t")).split("\t")[1:3] == ["6783559", "1280585952"]
     assert train("--help") == 0
     out = capsys.readouterr().out
     for entry in fields(TrainConfig):
