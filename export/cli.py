@@ -85,3 +85,7 @@ def export_command(checkpoint: Path, out: Path | None, opset: int, threads: int)
 def main() -> None:
     """Entry point of ``fer-export``."""
     sys.exit(run_command(export_command, "fer-export"))
+
+
+if __name__ == "__main__":
+    main()

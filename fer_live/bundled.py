@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from .errors import ModelError
 
-__all__ = ["DETECTOR_BLAZEFACE", "DETECTOR_YUNET", "MODEL", "SHA256", "asset_path", "verify_asset"]
+__all__ = ["DETECTOR_BLAZEFACE", "DETECTOR_YUNET", "MODEL", "SHA256", "asset_path"]
 
 DETECTOR_YUNET = "yunet_2023mar.onnx"
 DETECTOR_BLAZEFACE = "blazeface_short_range.tflite"
@@ -27,33 +27,19 @@ SHA256 = MappingProxyType(
 )
 """SHA-256 of the bundled files, lower-case hexadecimal, by file name."""
 
-_WAY_OUT = "reinstall with: pip install --force-reinstall --no-deps fer-live"
+_WAY_OUT = "in a clone: git checkout -- fer_live/assets; else install fer-live again"
 
 
 def asset_path(name: str) -> Path:
-    """Where the bundled file ``name`` lies.
-
-    Raises:
-        ModelError: it is not there.
-    """
-    path = Path(str(resources.files("fer_live") / "assets" / name))
-    if not path.is_file():
-        other = ", or name a model of your own" if name == MODEL else ""
-        raise ModelError(f"{path}: the bundled file is missing; {_WAY_OUT}{other}")
-    return path
-
-
-def verify_asset(name: str) -> Path:
     """Where the bundled file ``name`` lies, once it is sure that its bytes are the released ones.
 
     Raises:
-        ModelError: it is not there, no SHA-256 is known for it, or it has another one.
+        ModelError: it is not there, or it was damaged or changed.
     """
-    path = asset_path(name)
-    expected = SHA256.get(name)
-    if expected is None:
-        raise ModelError(f"{path}: no SHA-256 is on record for it in fer_live/bundled.py")
+    path = Path(str(resources.files("fer_live") / "assets" / name))
+    if not path.is_file():
+        raise ModelError(f"{path}: the bundled file is missing; {_WAY_OUT}")
     found = sha256(path.read_bytes()).hexdigest()
-    if found != expected:
-        raise ModelError(f"{path}: damaged or changed: SHA-256 {found}, expected {expected}; {_WAY_OUT}")
+    if found != SHA256[name]:
+        raise ModelError(f"{path}: damaged or changed: SHA-256 {found}, expected {SHA256[name]}; {_WAY_OUT}")
     return path

@@ -59,8 +59,8 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        message = one_line(Exception(error.format_message()))
+        return _fail(f"{prog}: error: {message} (see {prog} --help)", debug, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _fail(f"{prog}: interrupted", debug, 130)
     except FerLiveError as error:

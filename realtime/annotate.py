@@ -65,6 +65,8 @@ class Annotator:
         """Draw on the planes of ``result.frame``, which are changed."""
         canvas = _Canvas(result.frame)
         width, height = result.frame.size_wh
+        seen = set(result.track_ids.tolist())
+        self._layout = {track: side for track, side in self._layout.items() if track in seen}
         largest = max(SMALLEST_TEXT, round(height / 40))  # height of a text line in pixels: 13 at 360p, 27 at 1080p
         stroke = 2 * max(1, round(height / 540))
         boxes = result.faces.xyxy

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fer_live.bundled import DETECTOR_BLAZEFACE, asset_path
+from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import DeviceError, ModelError
 
 from .datatypes import Faces, Frame
@@ -39,6 +40,7 @@ class MediaPipeDetector:
         min_score: faces below this score (0..1) are left out.
         allow_metrics: let MediaPipe send them.
         weights: another BlazeFace file; None means the bundled one.
+        framing: the square that the classifier's contract names.
 
     Raises:
         DeviceError: the package mediapipe is not installed or does not load.
@@ -48,10 +50,16 @@ class MediaPipeDetector:
     name = "mediapipe"
 
     def __init__(
-        self, detect_size: int = 640, min_score: float = 0.5, allow_metrics: bool = False, weights: Path | None = None
+        self,
+        detect_size: int = 640,
+        min_score: float = 0.5,
+        allow_metrics: bool = False,
+        weights: Path | None = None,
+        framing: Framing = FER2013_FRAMING,
     ) -> None:
         path = weights or asset_path(DETECTOR_BLAZEFACE)
         self._detect_size = detect_size
+        self._framing = framing
         self._closed = False
         with _silent_stderr():
             tasks = _import_tasks()
@@ -90,7 +98,7 @@ class MediaPipeDetector:
         xywh = np.array([[box.origin_x, box.origin_y, box.width, box.height] for box in boxes], np.float32)
         xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1) * np.tile(small.factors_xy, 2)
         eyes = np.array([[[eye.x, eye.y] for eye in face.keypoints[:2]] for face in found], np.float32) * size
-        return Faces(xyxy, score, face_squares(xyxy, eyes, BLAZEFACE_BOX))
+        return Faces(xyxy, score, face_squares(xyxy, eyes, BLAZEFACE_BOX, self._framing))
 
     def close(self) -> None:
         """Let go of MediaPipe's graph."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, DeviceError, ModelError
-from fer_live.model_metadata import ModelMetadata
+from fer_live.model_metadata import INPUT_NAME, ModelMetadata
 
 from .datatypes import Predictions
 
@@ -24,6 +24,10 @@ __all__ = ["Device", "OnnxClassifier"]
 
 PROBE_TOLERANCE = 2e-3
 """Largest difference of a probability to the exported network's own answer: room for other kernels, not for bugs."""
+
+_PROBABILITIES = "probabilities"
+
+NOWHERE = "/nonexistent"
 
 MOST_FACES = 64
 """Faces a run; more are run in pieces, which bounds the memory of a crowd."""
@@ -63,9 +67,10 @@ class OnnxClassifier:
             raise ContractError(f"{path}: {error}") from error
         inputs = [entry.name for entry in self._session.get_inputs()]
         outputs = [entry.name for entry in self._session.get_outputs()]
-        if inputs != ["faces"] or "probabilities" not in outputs:
+        if inputs != [INPUT_NAME] or _PROBABILITIES not in outputs:
             raise ModelError(
-                f"{path}: expected the input 'faces' and the output 'probabilities', found {inputs}, {outputs}"
+                f"{path}: expected the input {INPUT_NAME!r} and the output {_PROBABILITIES!r}, "
+                f"found {inputs}, {outputs}"
             )
         answer = self.classify(self._metadata.probe.faces).probabilities
         difference = self._metadata.probe.max_difference(answer)
@@ -93,7 +98,7 @@ class OnnxClassifier:
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:
-            answer: Sequence[Any] = self._session.run(["probabilities"], {"faces": crops})
+            answer: Sequence[Any] = self._session.run([_PROBABILITIES], {INPUT_NAME: crops})
         except Exception as error:  # onnxruntime's exceptions have no public base class but RuntimeError's siblings
             raise ModelError(f"the expression model failed on {self.provider}: {error}") from error
         return np.asarray(answer[0], np.float32)
@@ -102,7 +107,7 @@ class OnnxClassifier:
 def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
     if not path.is_file():
         raise ModelError(f"{path}: no such file; give an .onnx that fer-export wrote")
-    if path.suffix == ".pt":
+    if path.suffix.lower() == ".pt":
         raise ModelError(f"{path}: this is a checkpoint; make a model of it with: fer-export {path}")
     providers = _providers(device)
     options = onnxruntime.SessionOptions()
@@ -111,15 +116,18 @@ def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.Infer
     # A spinning thread would take the core that decoding and encoding need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
+    # Models of ours keep their weights inside. Whatever else a stranger's file names is looked for where nothing is.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     try:
-        # From bytes, so that a stranger's file cannot make onnxruntime open other files as external data.
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:
         if device is not Device.CUDA:
             raise ModelError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from error
         raise DeviceError(f"CUDA cannot run {path}: {_first_line(error)}; use --device cpu") from error
     if device is Device.CUDA and session.get_providers()[0] != "CUDAExecutionProvider":
-        raise DeviceError(_no_cuda("onnxruntime's CUDA provider did not load"))
+        raise DeviceError(
+            _no_cuda("onnxruntime's CUDA provider did not load (pip install 'fer-live[cuda]' brings its libraries)")
+        )
     return session
 
 
@@ -139,7 +147,7 @@ def _providers(device: Device) -> list[str]:
 def _why_no_cuda() -> str | None:
     """Why CUDA cannot be used, as far as can be told without asking onnxruntime to try (it complains on stderr)."""
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        return "this onnxruntime has no CUDA provider"
+        return "this onnxruntime has no CUDA provider (pip install onnxruntime-gpu)"
     driver = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
     try:
         cuda = ctypes.CDLL(driver)
@@ -153,8 +161,7 @@ def _why_no_cuda() -> str | None:
 
 
 def _no_cuda(reason: str) -> str:
-    way_out = "install with pip install 'fer-live[cuda]', or use --device cpu"
-    return f"CUDA was asked for and cannot be used: {reason}; {way_out}"
+    return f"CUDA was asked for and cannot be used: {reason}; use --device cpu or mend that"
 
 
 def _first_line(error: Exception) -> str:

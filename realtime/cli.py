@@ -57,7 +57,7 @@ class Options:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="An expression is how a face appears, not what a person feels. Only --out is stored; nothing is sent.",
 )
-@click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Use camera number N; 0 is the first.")
+@click.option("--camera", type=click.IntRange(0, 9999), metavar="N", help="Use camera number N; 0 is the first.")
 @click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Use a video file (or an animated GIF).")
 @click.option(
     "--out",
@@ -172,13 +172,17 @@ def _run(options: Options) -> int:
             pipeline.abort(error)
             with suppress(BaseException):
                 pipeline.wait()
-            _name_partial(sink, error)
-            raise
+            told = _with_part(error, sink)
+            if told is error:
+                raise
+            raise told from error
         for warning in [*getattr(source, "warnings", ()), *(sink.warnings if sink is not None else ())]:
             _say(f"warning: {warning}")
         if sink is not None and sink.padded:
             _say(f"{options.out} is {sink.size_wh[0]}x{sink.size_wh[1]}: {options.codec} has no odd sizes")
-        click.echo(summary.line() + (f", written to {options.out}" if sink is not None else ""))
+        not_shown = f", {display.dropped:,} not shown" if display is not None and display.dropped else ""
+        written = f", written to {options.out}" if sink is not None and summary.frames else ""
+        click.echo(summary.line() + not_shown + written)
         return EXIT_INTERRUPTED if pipeline.interrupted else 0
 
 
@@ -214,7 +218,12 @@ def _open_models(options: Options, stack: ExitStack) -> tuple[Any, Any]:
     cv2.setNumThreads(1)
     model = options.model if options.model is not None else asset_path(MODEL)
     classifier = OnnxClassifier(model, Device(options.device), options.threads)
-    detector = create_detector(options.detector, detect_size=options.detect_size, verify_eyes=options.verify_eyes)
+    detector = create_detector(
+        options.detector,
+        detect_size=options.detect_size,
+        verify_eyes=options.verify_eyes,
+        framing=classifier.contract.framing,
+    )
     return stack.enter_context(detector), classifier
 
 
@@ -253,11 +262,10 @@ def _signals(pipeline: Pipeline) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in good order; the second one ends it at once."""
 
     def end(number: int, _: FrameType | None) -> None:
-        if pipeline.interrupted:
-            pipeline.abort(KeyboardInterrupt())
-            return
-        _say("finishing what was read; once more to end at once")
+        first = not pipeline.interrupted
         pipeline.interrupt()
+        if first:
+            _say("finishing what was read; once more to end at once")
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -267,16 +275,22 @@ def _signals(pipeline: Pipeline) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _name_partial(sink: VideoFileSink | None, error: BaseException) -> None:
-    """Say where the part is that was written before the run failed, unless the error itself says it."""
-    if sink is None:
-        return
-    if str(sink.partial_path) in str(error) or not sink.partial_path.exists():
-        return
-    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
-    if isinstance(error, FerLiveError | KeyboardInterrupt):
-        _say(f"what was annotated until then ({reason}) plays from {sink.partial_path}")
+def _with_part(error: BaseException, sink: VideoFileSink | None) -> BaseException:
+    """The error, told with where the part is that was written before, unless it says so itself."""
+    part = sink.part if sink is not None else None
+    if part is None or str(part) in str(error):
+        return error
+    told = f"what was annotated until then plays from {part}"
+    if isinstance(error, FerLiveError):
+        return type(error)(f"{one_line(error)}; {told}")
+    _say(told)
+    return error
 
 
 def _say(message: str) -> None:
-    click.echo(f"{PROG}: {message}", err=True)
+    with suppress(OSError):  # whoever read stderr has gone, as tee does at Ctrl-C: no reason to lose a recording
+        click.echo(f"{PROG}: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

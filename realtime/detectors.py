@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fer_live.contract import FER2013_FRAMING, Framing
+
 from .datatypes import Detector
 
 __all__ = ["DETECTORS", "create_detector"]
@@ -17,6 +19,7 @@ def create_detector(
     min_score: float | None = None,
     verify_eyes: bool | None = None,
     allow_metrics: bool = False,
+    framing: Framing = FER2013_FRAMING,
 ) -> Detector:
     """Open a detector.
 
@@ -27,6 +30,7 @@ def create_detector(
         min_score: faces below this score (0..1) are left out; None means the detector's own default.
         verify_eyes: keep a face only where eyes are found in it; None means for ``haar`` alone.
         allow_metrics: let MediaPipe send its usage metrics (``mediapipe`` alone).
+        framing: the face square that the classifier's contract names.
 
     Raises:
         ValueError: an unknown name or a value out of range.
@@ -39,7 +43,7 @@ def create_detector(
         raise ValueError(f"detect_size must be at least 32 pixels, found {detect_size}")
     if min_score is not None and not 0 <= min_score <= 1:
         raise ValueError(f"min_score must be 0..1, found {min_score}")
-    detector = _open(name, detect_size, min_score, allow_metrics)
+    detector = _open(name, detect_size, min_score, allow_metrics, framing)
     if name == "haar" if verify_eyes is None else verify_eyes:
         from .haar import EyeVerifier
 
@@ -47,17 +51,17 @@ def create_detector(
     return detector
 
 
-def _open(name: str, detect_size: int, min_score: float | None, allow_metrics: bool) -> Detector:
+def _open(name: str, detect_size: int, min_score: float | None, allow_metrics: bool, framing: Framing) -> Detector:
     # Each import costs what its library does; only the chosen one is paid.
     if name == "haar":
         from .haar import HaarDetector
 
-        return HaarDetector(detect_size) if min_score is None else HaarDetector(detect_size, min_score)
+        return HaarDetector(detect_size, 0.0 if min_score is None else min_score, framing)
     if name == "mediapipe":
         from .blazeface import MediaPipeDetector
 
         score = 0.5 if min_score is None else min_score
-        return MediaPipeDetector(detect_size, score, allow_metrics)
+        return MediaPipeDetector(detect_size, score, allow_metrics, framing=framing)
     from .yunet import YuNetDetector
 
-    return YuNetDetector(detect_size) if min_score is None else YuNetDetector(detect_size, min_score)
+    return YuNetDetector(detect_size, 0.7 if min_score is None else min_score, framing=framing)

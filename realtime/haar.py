@@ -9,6 +9,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import ModelError
 
 from .datatypes import Detector, Faces, Frame, Plane
@@ -21,6 +22,8 @@ HAAR_BOX = BoxFraming(side=1.05, down=0.02, aspect=1.0)
 
 _FACE = "haarcascade_frontalface_default.xml"
 _EYES = "haarcascade_eye.xml"
+_LEAST_PX = 30
+"""Smallest face searched for, pixels of the copy."""
 
 
 class HaarDetector:
@@ -29,7 +32,7 @@ class HaarDetector:
     Args:
         detect_size: longer side of the copy that is searched, pixels.
         min_score: faces below this score (0..1) are left out.
-        min_face_px: smallest face searched for, pixels of the copy.
+        framing: the square that the classifier's contract names.
 
     Raises:
         ModelError: OpenCV's cascade files are missing (OpenCV 5 does not have them).
@@ -37,21 +40,20 @@ class HaarDetector:
 
     name = "haar"
 
-    def __init__(self, detect_size: int = 640, min_score: float = 0.0, min_face_px: int = 30) -> None:
+    def __init__(self, detect_size: int = 640, min_score: float = 0.0, framing: Framing = FER2013_FRAMING) -> None:
         self._cascade = _cascade(_FACE)
         self._detect_size = detect_size
         self._min_score = min_score
-        self._min_face_px = min_face_px
+        self._framing = framing
 
     def detect(self, frame: Frame) -> Faces:
         """The faces of a frame, surest first; the score is the logistic function of the last stage's margin."""
         small = downscaled_grey(frame, self._detect_size)
-        if min(small.image.shape) < self._min_face_px:
+        if min(small.image.shape) < _LEAST_PX:
             return Faces.empty()
         grey = cv2.equalizeHist(small.image)
-        least = (self._min_face_px, self._min_face_px)
         boxes, _, margins = self._cascade.detectMultiScale3(
-            grey, scaleFactor=1.1, minNeighbors=5, minSize=least, outputRejectLevels=True
+            grey, scaleFactor=1.1, minNeighbors=5, minSize=(_LEAST_PX, _LEAST_PX), outputRejectLevels=True
         )
         if not len(boxes):
             return Faces.empty()
@@ -60,7 +62,7 @@ class HaarDetector:
         xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1) * np.tile(small.factors_xy, 2)
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= self._min_score]
-        return Faces(xyxy[order], score[order], face_squares(xyxy[order], None, HAAR_BOX))
+        return Faces(xyxy[order], score[order], face_squares(xyxy[order], None, HAAR_BOX, self._framing))
 
     def __enter__(self) -> Self:
         return self

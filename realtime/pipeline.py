@@ -22,7 +22,7 @@ from fer_live.preprocess import crop_faces
 from .annotate import Annotator
 from .channel import Aborted, Channel, Overflow
 from .datatypes import Classifier, Detector, Faces, Frame, Predictions, Result, Sink, Source
-from .stats import Counter, Summary
+from .stats import Summary
 from .tracker import IouTracker
 
 __all__ = ["Pipeline"]
@@ -65,7 +65,8 @@ class Pipeline:
         live = source.info.is_live
         self._source, self._detector, self._classifier = source, detector, classifier
         self._sinks, self._display = sinks, display
-        self._tracker, self._annotator, self._counter = IouTracker(), Annotator(), Counter()
+        self._tracker, self._annotator = IouTracker(), Annotator()
+        self._frames = self._faces = 0
         self._read: Channel[tuple[Frame, float]] = (
             Channel(1, Overflow.DROP_OLDEST) if live else Channel(4, Overflow.BLOCK)
         )
@@ -73,7 +74,7 @@ class Pipeline:
         self._detected: Channel[_Detected] = Channel(2 if live else 2 * BATCH_FRAMES, Overflow.BLOCK)
         self._classified: Channel[Result] = Channel(2 if live else BATCH_FRAMES, Overflow.BLOCK)
         self._live = live
-        self.interrupted = False
+        self.interrupted = self._ending = False
         self._stop = threading.Event()
         self._finished = threading.Event()
         self._failure_lock = threading.Lock()
@@ -84,7 +85,7 @@ class Pipeline:
     @property
     def done_frames(self) -> int:
         """Frames annotated and written so far."""
-        return self._counter.frames
+        return self._frames
 
     def start(self) -> None:
         """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
@@ -108,9 +109,13 @@ class Pipeline:
         self._stop.set()
 
     def interrupt(self) -> None:
-        """As :meth:`stop`, on somebody else's request than the user's at the window: ``interrupted`` is then true."""
+        """As :meth:`stop`, from a signal handler: ``interrupted`` is then true. A second time: end at once.
+
+        It only sets plain attributes, for the handler may run while its thread holds any lock; the reader and
+        :meth:`is_done` look at them.
+        """
+        self._ending = self.interrupted
         self.interrupted = True
-        self.stop()
 
     def abort(self, reason: BaseException) -> None:
         """End the run now; :meth:`wait` raises ``reason`` unless something else failed before."""
@@ -125,6 +130,8 @@ class Pipeline:
 
     def is_done(self, timeout_s: float) -> bool:
         """Wait for the end of the run, at most ``timeout_s``; whether it has come."""
+        if self._ending:
+            self.abort(KeyboardInterrupt())
         return self._finished.wait(timeout_s)
 
     def wait(self) -> Summary:
@@ -145,14 +152,12 @@ class Pipeline:
         if stuck:
             raise FerLiveError(f"{', '.join(stuck)} did not end within {JOIN_S:.0f} s")
         return Summary(
-            frames=self._counter.frames,
-            faces=self._counter.faces,
+            frames=self._frames,
+            faces=self._faces,
             tracks=self._tracker.count,
             dropped=self._read.dropped,
             seconds=self._ended_s - self._started_s,
             provider=self._classifier.provider,
-            median_ms=self._counter.median_ms(),
-            stopped=self._stop.is_set(),
         )
 
     def run(self) -> Summary:
@@ -173,7 +178,7 @@ class Pipeline:
 
     def _run_read(self) -> None:
         for frame in self._source:
-            if self._stop.is_set():
+            if self._stop.is_set() or self.interrupted:
                 break
             self._read.put((frame, time.perf_counter()))
         self._read.close()
@@ -220,9 +225,11 @@ class Pipeline:
             result = replace(result, latency_ms={**result.latency_ms, "write": 1e3 * (done_s - started_s)})
             if self._display is not None:
                 self._display.put(result)
-            self._counter.add(result)
+            self._frames += 1
+            self._faces += len(result.faces)
             self._ended_s = done_s
-        for sink in self._sinks:
-            sink.finish()
+        if self._frames or not (self.interrupted or self._stop.is_set()):
+            for sink in self._sinks:
+                sink.finish()
         if self._display is not None:
             self._display.close()

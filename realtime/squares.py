@@ -37,7 +37,7 @@ def roll_deg(eyes: Floats) -> Floats:
     return roll
 
 
-def face_squares(xyxy: Floats, eyes: Floats | None, box: BoxFraming, framing: Framing = FER2013_FRAMING) -> Floats:
+def face_squares(xyxy: Floats, eyes: Floats | None, box: BoxFraming, framing: Framing) -> Floats:
     """Squares (N, 4) float32 (centre x, centre y, side, roll in degrees) for boxes (N, 4).
 
     A face that is rolled by more than the framing's ``level_beyond_deg`` gets a square that is turned with it. The
@@ -49,7 +49,8 @@ def face_squares(xyxy: Floats, eyes: Floats | None, box: BoxFraming, framing: Fr
         xyxy: (N, 4) pixels.
         eyes: (N, 2, 2) pixels, or None: then no face counts as rolled.
         box: the detector's constants.
-        framing: the contract's.
+        framing: the contract's. The boxes' constants lead to FER2013's square; another framing's is larger by the
+            ratio of their sides and lies so that the eyes are on its own eye line.
     """
     boxes = xyxy.astype(np.float64)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
@@ -59,5 +60,8 @@ def face_squares(xyxy: Floats, eyes: Floats | None, box: BoxFraming, framing: Fr
     roll = np.where(level, 0.0, roll)
     height = np.where(level, height, np.hypot(width, height) / np.hypot(1.0, box.aspect))
     down = np.stack([-np.sin(np.radians(roll)), np.cos(np.radians(roll))], axis=1)
-    centre = centre + (box.down * height)[:, None] * down
-    return np.column_stack([centre, box.side * height, roll]).astype(np.float32)
+    measured = box.side * height
+    side = measured * (framing.side_eye_distances / FER2013_FRAMING.side_eye_distances)
+    lower = (FER2013_FRAMING.eye_line - 0.5) * measured - (framing.eye_line - 0.5) * side
+    centre = centre + (box.down * height + lower)[:, None] * down
+    return np.column_stack([centre, side, roll]).astype(np.float32)

@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fer_live.bundled import DETECTOR_YUNET, asset_path
+from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import ModelError
 
 from .datatypes import Faces, Floats, Frame
@@ -36,6 +37,7 @@ class YuNetDetector:
         min_score: faces below this score (0..1) are left out.
         max_overlap: of two boxes whose intersection over union is greater than this only the surer is kept.
         weights: another YuNet file with free height and width; None means the bundled one.
+        framing: the square that the classifier's contract names.
 
     Raises:
         ModelError: the weights are missing or onnxruntime cannot load them.
@@ -44,12 +46,18 @@ class YuNetDetector:
     name = "yunet"
 
     def __init__(
-        self, detect_size: int = 640, min_score: float = 0.7, max_overlap: float = 0.3, weights: Path | None = None
+        self,
+        detect_size: int = 640,
+        min_score: float = 0.7,
+        max_overlap: float = 0.3,
+        weights: Path | None = None,
+        framing: Framing = FER2013_FRAMING,
     ) -> None:
         path = weights or asset_path(DETECTOR_YUNET)
         self._detect_size = detect_size
         self._min_score = min_score
         self._max_overlap = max_overlap
+        self._framing = framing
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -72,7 +80,7 @@ class YuNetDetector:
             return Faces.empty()
         boxes = boxes[keep] * np.tile(small.factors_xy, 2)
         keypoints = keypoints[keep] * small.factors_xy
-        return Faces(boxes, score[keep], face_squares(boxes, keypoints[:, :2], YUNET_BOX), keypoints)
+        return Faces(boxes, score[keep], face_squares(boxes, keypoints[:, :2], YUNET_BOX, self._framing), keypoints)
 
     def __enter__(self) -> Self:
         return self

@@ -123,6 +123,18 @@ def test_cuda_is_never_silently_the_cpu(tiny_model: Path) -> None:
         assert classifier.provider == "CUDAExecutionProvider"
 
 
+@pytest.mark.gpu
+def test_cuda_answers_as_the_cpu_does(bundled: OnnxClassifier) -> None:
+    try:
+        cuda = OnnxClassifier(asset_path(MODEL), Device.CUDA)
+    except DeviceError as error:
+        pytest.skip(str(error))
+    crops = random_crops(100, 0)
+    np.testing.assert_allclose(
+        cuda.classify(crops).probabilities, bundled.classify(crops).probabilities, atol=module.PROBE_TOLERANCE
+    )
+
+
 def test_a_cuda_provider_that_does_not_load_is_an_error(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnxruntime only warns and takes the CPU where its CUDA libraries are missing; --device cuda must not."""
     monkeypatch.setattr(module, "_providers", lambda device: ["CPUExecutionProvider"])
@@ -130,9 +142,17 @@ def test_a_cuda_provider_that_does_not_load_is_an_error(tiny_model: Path, monkey
         OnnxClassifier(tiny_model, Device.CUDA)
 
 
-def test_external_data_is_not_opened(tiny_model: Path, tmp_path: Path) -> None:
-    """A stranger's model can't make us read other files."""
+@pytest.mark.parametrize("beside", [True, False])
+def test_external_data_is_not_opened(
+    beside: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's model can't make us read other files, beside it or in the working directory."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     path = tmp_path / "external.onnx"
-    onnx.save(onnx.load(tiny_model), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    onnx.save(onnx.load(tiny_model), path, save_as_external_data=True, location="weights.bin", size_threshold=1024)
+    if not beside:
+        (tmp_path / "weights.bin").rename(elsewhere / "weights.bin")
+    monkeypatch.chdir(tmp_path if beside else elsewhere)
     with pytest.raises(ModelError, match=r"external\.onnx"):
         OnnxClassifier(path, Device.CPU)

@@ -156,9 +156,7 @@ def test_cuda_where_there_is_none(clip: Path, tmp_path: Path, tiny_model: Path) 
     "arguments", [[], ["--camera", "0", "--video", "x.mp4"], ["--detector", "none"], ["--nonsense"]]
 )
 def test_usage_errors(arguments: Sequence[str]) -> None:
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert "Error" in done.stderr and "Traceback" not in done.stderr
+    assert_refused(run(*arguments), "--help", code=2)
 
 
 def test_no_display_and_nothing_to_write(clip: Path, tiny_model: Path) -> None:
@@ -238,5 +236,6 @@ def test_bundled_model_finds_the_sample_face(detector: str, tmp_path: Path) -> N
     frames, faces = (int(part.split()[0].replace(",", "")) for part in done.stdout.split(", ")[:2])
     with av.open(str(sample)) as container:
         assert frames == sum(1 for _ in container.decode(video=0))
-    assert faces >= 0.9 * frames
+    # Haar loses a face that tilts its head.
+    assert faces >= (0.7 if detector == "haar" else 0.95) * frames
     assert done.stderr == ""

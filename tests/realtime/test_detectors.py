@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -172,7 +173,7 @@ def test_a_turned_faces_square_is_the_turned_square(roll: float) -> None:
     xyxy = np.array([[300 - half_w, 200 - half_h, 300 + half_w, 200 + half_h]], np.float32)
     turn = np.array([[cos, -sin], [sin, cos]])
     eyes = (np.array([[-20.0, -12.0], [20.0, -12.0]]) @ turn.T + (300, 200)).astype(np.float32)[None]
-    square = face_squares(xyxy, eyes, box)[0]
+    square = face_squares(xyxy, eyes, box, FER2013_FRAMING)[0]
     centre = np.array([300, 200]) + turn @ np.array([0.0, 5.0])
     np.testing.assert_allclose(square, [*centre, 110.0, roll], atol=0.05)
 
@@ -181,9 +182,21 @@ def test_slight_roll_is_left_alone() -> None:
     xyxy = np.array([[0, 0, 80, 100]], np.float32)
     slope = np.tan(np.radians(FER2013_FRAMING.level_beyond_deg - 0.5))
     eyes = np.array([[[20, 40], [60, 40 + 40 * slope]]], np.float32)
-    square = face_squares(xyxy, eyes, BoxFraming(1.0, 0.0, 0.8))
+    square = face_squares(xyxy, eyes, BoxFraming(1.0, 0.0, 0.8), FER2013_FRAMING)
     np.testing.assert_allclose(square, [[40, 50, 100, 0]], atol=1e-4)
-    assert face_squares(np.zeros((0, 4), np.float32), None, BoxFraming(1.0, 0.0, 0.8)).shape == (0, 4)
+    assert face_squares(np.zeros((0, 4), np.float32), None, BoxFraming(1.0, 0.0, 0.8), FER2013_FRAMING).shape == (0, 4)
+
+
+def test_another_framing_keeps_the_eyes_on_its_own_line() -> None:
+    """A contract that frames more of the head gets a larger square, its eye line where the contract says."""
+    box = BoxFraming(1.0, 0.0, 0.8)
+    xyxy = np.array([[0, 0, 80, 100]], np.float32)
+    usual = face_squares(xyxy, None, box, FER2013_FRAMING)[0]
+    wide = replace(FER2013_FRAMING, side_eye_distances=2 * FER2013_FRAMING.side_eye_distances, eye_line=0.5)
+    other = face_squares(xyxy, None, box, wide)[0]
+    assert other[2] == pytest.approx(2 * usual[2])
+    eyes_y = usual[1] + (FER2013_FRAMING.eye_line - 0.5) * usual[2]
+    assert other[1] + (wide.eye_line - 0.5) * other[2] == pytest.approx(eyes_y)
 
 
 @given(

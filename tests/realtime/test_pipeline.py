@@ -58,7 +58,7 @@ def test_file_gives_every_frame_once_in_order(n: int) -> None:
     summary = Pipeline(ListSource(frames(n)), FakeDetector(faces_of), classifier, [sink]).run()
     assert [result.frame.index for result in sink.results] == list(range(n))
     assert [len(result.faces) for result in sink.results] == [index % 4 for index in range(n)]
-    assert (summary.frames, summary.dropped, summary.stopped, sink.finished) == (n, 0, False, True)
+    assert (summary.frames, summary.dropped, sink.finished) == (n, 0, True)
     assert summary.faces == sum(index % 4 for index in range(n))
     # Batches don't depend on timing: full ones and one rest.
     expected = [sum(index % 4 for index in range(n)[at : at + BATCH_FRAMES]) for at in range(0, n, BATCH_FRAMES)]
@@ -133,8 +133,26 @@ def test_stop_finishes_what_was_read() -> None:
     assert reached.wait(60)
     pipeline.stop()
     summary = pipeline.wait()
-    assert summary.stopped and sink.finished
+    assert sink.finished
     assert [result.frame.index for result in sink.results] == list(range(summary.frames))
+
+
+def test_interrupted_before_the_first_frame_completes_nothing() -> None:
+    sink = ListSink()
+    pipeline = Pipeline(EndlessSource(frames(1)), FakeDetector(), FakeClassifier(), [sink])
+    pipeline.interrupt()
+    assert pipeline.run().frames == 0
+    assert pipeline.interrupted and not sink.finished
+
+
+def test_interrupted_twice_ends_at_once() -> None:
+    sink = ListSink()
+    pipeline = Pipeline(EndlessSource(frames(1)), FakeDetector(), FakeClassifier(), [sink])
+    pipeline.start()
+    pipeline.interrupt()
+    pipeline.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.wait()
 
 
 def test_abort_raises_its_reason_and_leaves_the_sink_unfinished() -> None:
@@ -180,8 +198,7 @@ def test_display_gets_every_result_and_is_closed() -> None:
 
 def test_results_carry_the_latency_of_each_stage() -> None:
     display: Channel[Result] = Channel(100, Overflow.BLOCK)
-    summary = Pipeline(ListSource(frames(3)), FakeDetector(faces_of), FakeClassifier(), [], display).run()
+    Pipeline(ListSource(frames(3)), FakeDetector(faces_of), FakeClassifier(), [], display).run()
     for result in display:
         assert set(result.latency_ms) == {"wait", "detect", "classify", "write"}
         assert all(value >= 0 for value in result.latency_ms.values())
-    assert set(summary.median_ms) == {"wait", "detect", "classify", "write"}
