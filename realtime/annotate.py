@@ -140,7 +140,7 @@ class Annotator:
 def _draw_panel(
     canvas: _Canvas, rect: Rect, probabilities: NDArray[np.float32], labels: tuple[str, ...], text: int
 ) -> None:
-    canvas.fill(rect, _PANEL, 0.62)
+    canvas.fill(rect, _PANEL, 0.72)
     names = max(canvas.text_wh(label, text)[0] for label in labels)
     bar_left = rect.left + names + text // 4
     room = rect.right - bar_left - text // 2
@@ -155,7 +155,7 @@ def _draw_panel(
 def _draw_compact_bars(
     canvas: _Canvas, rect: Rect, probabilities: NDArray[np.float32], labels: tuple[str, ...]
 ) -> None:
-    canvas.fill(rect, _PANEL, 0.62)
+    canvas.fill(rect, _PANEL, 0.72)
     step = (rect.right - rect.left) / len(labels)
     height = rect.bottom - rect.top
     for column, (label, probability) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
