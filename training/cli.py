@@ -133,6 +133,10 @@ def train_command(
                 f"stopped after {progress.epochs_done} whole epochs; the same command goes on from there", err=True
             )
             raise
+    if progress.epochs_done < chosen.train.epochs:
+        click.echo(
+            f"no better PublicTest accuracy for {chosen.train.patience} epochs: stopped after {progress.epochs_done}"
+        )
     click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
     quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
     click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")

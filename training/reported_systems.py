@@ -67,7 +67,7 @@ _REPORT_A = (
     _UDINE.variant(
         "udine_cnn_plain",
         "udine_cnn without augmentation",
-        "about 64",
+        "64, told as 2 less than augmented",
         balance="none",
         perspective_px=0.0,
         rotation_deg=0.0,

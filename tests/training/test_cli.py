@@ -226,3 +226,9 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     for capabilities, expected in (({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
         monkeypatch.setattr("fer_live.training.device.cpu_capabilities", lambda found=capabilities: found)
         assert choose_bf16("auto", torch.device("cpu")) is expected
+
+
+def test_a_training_that_lost_patience_says_so(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("--data", data, "--out", tmp_path / "run", *SETTINGS, "--epochs", "9", "--lr", "0", "--patience", "1")
+    assert train(*command, "--recipe", "athan_5", "--set", "norm=none", "--set", "head_norm=none") == 0
+    assert "no better PublicTest accuracy for 1 epochs: stopped after 2" in capsys.readouterr().out
