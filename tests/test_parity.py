@@ -12,7 +12,6 @@ from fer_live.realtime.classifier import Device, OnnxClassifier
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.pipeline import Pipeline
 from fer_live.realtime.testing import FakeDetector, ListSink, ListSource
-
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.predictors import load_predictor
 
