@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -42,7 +43,8 @@ class VideoFileSink:
 
     Frames go to ``partial_path``, beside the target: created at the first frame, playable while it grows, readable
     up to about the last half second whatever happens to this process. :meth:`finish` completes it and moves it to
-    the target. Left without that, it stays where it is, and what stood at the target is untouched.
+    the target. Left without that, it stays where it is (``part``), and what stood at the target is untouched. So is
+    a partial file that an earlier run left: ``warnings`` names it. A target that is a link is followed.
 
     Sound: see :class:`~.audio.SoundCopier`. If the run ended before the input did, the sound ends with the picture.
 
@@ -53,12 +55,15 @@ class VideoFileSink:
         info: what the source is.
         copy_from: the input file, for its sound and its pixel aspect ratio; None for neither.
         codec: "h264" (plays everywhere), "av1" or "vp9" (not in .mov).
-        preset: the encoder's speed; None for its default here (libx264 "ultrafast", SVT-AV1 10, libvpx 8).
-        crf: the encoder's constant quality, less is better; None for its default here (23, 35, 32).
+        preset: the encoder's speed: an x264 preset, "0" to "13" for AV1, "0" to "8" for VP9; None for its default
+            here ("ultrafast", "10", "8").
+        crf: the encoder's constant quality, less is better: 1 to 51 for H.264, 1 to 63 for AV1, 0 to 63 for VP9; None
+            for its default here (23, 35, 32).
 
     Raises:
-        SinkError: at construction, before anything is written, where the target cannot be written or is the input;
-            later, where the disk is full or the encoder fails: the message names the partial file.
+        SinkError: at construction, before anything is written, where the target cannot be written or is the input, or
+            the encoder has no such setting; later, where the disk is full or the encoder fails: the message names
+            the partial file.
     """
 
     def __init__(
@@ -71,32 +76,42 @@ class VideoFileSink:
         preset: str | None = None,
         crf: int | None = None,
     ) -> None:
-        self._target = Path(path)
-        self._encoder = choose_encoder(codec, self._target)
-        self.partial_path = self._target.with_name(f"{self._target.stem}.partial{self._target.suffix}")
-        """Where the frames go until :meth:`finish`."""
-        _check_target(self._target, self.partial_path, copy_from)
+        named = Path(path)
+        self._encoder = choose_encoder(codec, named, preset, crf)
+        self._format = FORMATS[named.suffix.lower()]
+        self._target, self._file = _check_target(named, copy_from)
         self._info = info
-        self._preset = self._encoder.preset if preset is None else preset
-        self._crf = self._encoder.crf if crf is None else crf
         width, height = info.size_wh
         self.size_wh = (width + width % 2, height + height % 2)
         """(width, height) in pixels of the file."""
-        self._format = FORMATS[self._target.suffix.lower()]
         self._tick = _MATROSKA_TICK if self._format == "matroska" else _MP4_TICK
         self._frame_ticks = max(1, round(1 / (info.fps or 25) / self._tick))
-        self._file: PartialFile | None = None
+        self._container: av.container.OutputContainer | None = None
+        self._held: Packet[VideoStream] | None = None
         self._last_ticks = -1
         self._key_ticks = 0
         self._count = 0
         self._finished = False
-        self._input_warnings: tuple[str, ...] = ()
+        self._own_warnings: tuple[str, ...] = ()
+        left = self._file.first
+        if left != self._file.path and not (copy_from is not None and _is_same(left, copy_from)):
+            self._own_warnings = (f"{left}: left by an interrupted run, or still being written; move it or delete it",)
         self._input: _Input | None = None
         if copy_from is not None:
             try:
                 self._input = _Input(copy_from, info)
             except SourceError as error:
-                self._input_warnings = (f"{error}; the output has no sound",)
+                self._own_warnings += (f"{error}; the output has no sound",)
+
+    @property
+    def partial_path(self) -> Path:
+        """Where the frames go until :meth:`finish`; final from the first frame on."""
+        return self._file.path
+
+    @property
+    def part(self) -> Path | None:
+        """The file with frames of this sink that is not moved to the target; None where there is none (any more)."""
+        return self.partial_path if self._count and self._file.has_frames and self.partial_path.exists() else None
 
     @property
     def padded(self) -> bool:
@@ -105,8 +120,8 @@ class VideoFileSink:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What went wrong with the sound, one line each."""
-        return self._input_warnings + (tuple(self._input.sound.warnings) if self._input is not None else ())
+        """What went wrong with the sound, and what an earlier run left, one line each."""
+        return self._own_warnings + (tuple(self._input.sound.warnings) if self._input is not None else ())
 
     def write(self, result: Result) -> None:
         """Encode the frame of ``result``, and the sound that goes before it.
@@ -121,12 +136,13 @@ class VideoFileSink:
         if frame.size_wh != self._info.size_wh:
             raise ValueError(f"frame {frame.index} is {frame.size_wh}, the video is {self._info.size_wh}")
         try:
-            if self._file is None:
-                self._open()
-            self._mux(self._encode(self._prepare(frame)))
-            if self._input is not None:
+            if self._container is None:
+                self._container = self._open()
+            self._mux(self._container, self._stream.encode(self._prepare(frame)))
+            if self._input is not None and self._held is not None and self._held.pts is not None:
+                # Not up to the frame itself, which the encoder may hold: sound would run ahead of the picture.
                 sound = self._input.sound
-                self._mux_sound(sound, sound.until(self._last_ticks * self._tick))
+                self._mux_sound(self._container, sound, sound.until(self._held.pts * self._tick))
         except (OSError, ValueError, av.FFmpegError) as error:
             raise self._failure(error) from self._cause(error)
         self._count += 1
@@ -139,11 +155,11 @@ class VideoFileSink:
         """
         if self._finished:
             return
-        if self._file is None:
+        if self._container is None:
             raise SinkError(f"{self._target}: no frames were written, so there is no video; check the input")
         self._finished = True
         try:
-            self._complete()
+            self._complete(self._container)
             self._file.close()
             os.replace(self.partial_path, self._target)
         except (OSError, ValueError, av.FFmpegError) as error:
@@ -153,47 +169,52 @@ class VideoFileSink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None and not self._file.closed:
+        if self._container is not None and not self._file.closed:
             try:
-                self._complete()
+                self._complete(self._container)
             except (OSError, ValueError, av.FFmpegError):
                 # An error is on its way already, and the file is readable up to its last fragment.
                 pass
             finally:
                 self._file.close()
+                if self.part is None:
+                    self._file.remove()
         if self._input is not None:
             self._input.container.close()
 
-    def _complete(self) -> None:
+    def _complete(self, container: av.container.OutputContainer) -> None:
         try:
-            self._mux(self._encode(None))
+            self._mux(container, self._stream.encode(None))
+            self._mux_held(container, self._frame_ticks)
             if self._input is not None:
                 end = (self._last_ticks + self._frame_ticks) * self._tick
                 whole = self._input.is_whole(self._count, end, self._frame_ticks * self._tick)
                 sound = self._input.sound
-                self._mux_sound(sound, sound.until(None if whole else end))
-                self._mux_sound(sound, sound.flush())
+                self._mux_sound(container, sound, sound.until(None if whole else end))
+                self._mux_sound(container, sound, sound.flush())
         finally:
-            self._container.close()
+            container.close()
 
-    def _open(self) -> None:
-        self._file = file = PartialFile(self.partial_path)
+    def _open(self) -> av.container.OutputContainer:
+        file = self._file
         try:
             try:
-                self._start(file, with_sound=self._input is not None)
+                container = self._start(with_sound=self._input is not None)
             except (ValueError, av.FFmpegError):
                 if self._input is None or file.failure is not None:
                     raise
                 self._input.sound.drop()
                 file.restart()
-                self._start(file, with_sound=False)
+                container = self._start(with_sound=False)
+            # The encoders are open by now: settings that they refuse leave no file.
+            file.create()
+            file.keep_head()
         except BaseException:
-            file.close()
-            self.partial_path.unlink()
-            self._file = None
+            file.remove()
             raise
+        return container
 
-    def _start(self, file: PartialFile, *, with_sound: bool) -> None:
+    def _start(self, *, with_sound: bool) -> av.container.OutputContainer:
         options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
         if self._format == "matroska":
             options["cluster_time_limit"] = str(_FRAGMENT_MS)
@@ -204,15 +225,16 @@ class VideoFileSink:
                 "frag_duration": str(1000 * _FRAGMENT_MS),
                 "movie_timescale": str(self._tick.denominator),
             }
-        self._container = av.open(file, "w", format=self._format, container_options=options)
-        self._stream = self._add_picture(self._container)
+        container = av.open(self._file, "w", format=self._format, container_options=options)
+        self._stream = self._add_picture(container)
         if with_sound and self._input is not None:
-            self._input.sound.add_streams(self._container)
-        self._container.start_encoding()
+            self._input.sound.add_streams(container)
+        container.start_encoding()
+        return container
 
     def _add_picture(self, container: av.container.OutputContainer) -> VideoStream:
         encoder = self._encoder
-        options = {encoder.preset_option: self._preset, "crf": str(self._crf), **dict(encoder.options)}
+        options = {encoder.preset_option: encoder.preset, "crf": str(encoder.crf), **dict(encoder.options)}
         rate = (self._info.fps or Fraction(25)).limit_denominator(1001)
         if encoder.name == "libsvtav1":
             # It prints its settings to stderr, past every logger, unless this asks for errors only.
@@ -250,23 +272,29 @@ class VideoFileSink:
         self._last_ticks = ticks
         return prepared
 
-    def _encode(self, frame: VideoFrame | None) -> Iterator[Packet[VideoStream]]:
-        for packet in self._stream.encode(frame):
-            packet.duration = self._frame_ticks
-            yield packet
-
-    def _mux(self, packets: Iterator[Packet[VideoStream]]) -> None:
-        assert self._file is not None
+    def _mux(self, container: av.container.OutputContainer, packets: Iterable[Packet[VideoStream]]) -> None:
+        # MP4 stores durations, not times: a picture waits until the next one tells how long it lasts.
         for packet in packets:
-            self._container.mux_one(packet)
-            # The muxer writes a fragment in one go, when the packet that begins the next one comes.
-            self._file.keep()
+            begins = None if self._held is None else self._held.dts
+            ticks = self._frame_ticks if begins is None or packet.dts is None else packet.dts - begins
+            self._mux_held(container, ticks)
+            self._held = packet
 
-    def _mux_sound(self, sound: SoundCopier, packets: Iterator[Packet[AudioStream]]) -> None:
-        assert self._file is not None
+    def _mux_held(self, container: av.container.OutputContainer, ticks: int) -> None:
+        if self._held is None:
+            return
+        packet, self._held = self._held, None
+        packet.duration = ticks
+        container.mux_one(packet)
+        # The muxer writes a fragment in one go, when the packet that begins the next one comes.
+        self._file.keep()
+
+    def _mux_sound(
+        self, container: av.container.OutputContainer, sound: SoundCopier, packets: Iterator[Packet[AudioStream]]
+    ) -> None:
         for packet in packets:
             try:
-                self._container.mux_one(packet)
+                container.mux_one(packet)
             except (ValueError, av.FFmpegError):
                 if self._file.failure is not None:
                     raise
@@ -275,15 +303,15 @@ class VideoFileSink:
 
     def _cause(self, error: Exception) -> Exception:
         # PyAV wraps what the file raised where it meets it late.
-        return self._file.failure if self._file is not None and self._file.failure is not None else error
+        return self._file.failure if self._file.failure is not None else error
 
     def _failure(self, error: Exception) -> SinkError:
         cause = self._cause(error)
         reason = (cause.strerror if isinstance(cause, (OSError, av.FFmpegError)) else None) or str(cause)
-        if self._file is None or not self.partial_path.exists():
+        if self.part is None:
             return SinkError(f"{self._target}: cannot be written ({reason}); choose another place or other settings")
         return SinkError(
-            f"{self._target}: writing failed ({reason}); what was written is in {self.partial_path}, "
+            f"{self._target}: writing failed ({reason}); what was written is in {self.part}, "
             "make room or choose another place and run again"
         )
 
@@ -314,16 +342,32 @@ class _Input:
         return count == self._frame_count or (self._end is not None and end >= self._end - 2 * frame)
 
 
-def _check_target(target: Path, partial: Path, copy_from: Path | None) -> None:
-    if target.is_dir():
-        raise SinkError(f"{target}: is a folder; give the name of a file in it")
-    folder = target.parent
-    if not folder.is_dir():
-        raise SinkError(f"{target}: there is no folder {folder}; create it first")
-    if not os.access(folder, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
-        raise SinkError(f"{target}: permission denied; choose a file that this user may write")
-    if copy_from is None:
-        return
-    for path, what in ((target, "is the input"), (partial, "is the input, and frames are written there first")):
-        if path.exists() and copy_from.exists() and path.samefile(copy_from):
-            raise SinkError(f"{path}: {what}; choose another name for the output")
+def _check_target(named: Path, copy_from: Path | None) -> tuple[Path, PartialFile]:
+    """The file that ``named`` leads to, which may be written, and one beside it to write first."""
+    try:
+        target = Path(os.path.realpath(named)) if named.is_symlink() else named
+        if target.is_symlink():
+            raise SinkError(f"{named}: is a link to itself; choose another name")
+        if target.is_dir():
+            raise SinkError(f"{target}: is a folder; give the name of a file in it")
+        if target.exists() and not target.is_file():
+            raise SinkError(f"{target}: is no ordinary file but a pipe or device; choose another name")
+        folder = target.parent
+        if not folder.is_dir():
+            raise SinkError(f"{target}: there is no folder {folder}; create it first")
+        if not os.access(folder, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
+            raise SinkError(f"{target}: permission denied; choose a file that this user may write")
+        if copy_from is not None and _is_same(target, copy_from):
+            raise SinkError(f"{named}: is the input; choose another name for the output")
+        file = PartialFile(target, named.suffix)
+        if file.first.is_dir():
+            raise SinkError(f"{file.first}: is a folder, and frames are written there first; choose another name")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SinkError(f"{named}: the name is too long; choose a shorter one") from error
+        raise SinkError(f"{named}: cannot be written ({error.strerror or error}); choose another place") from error
+    return target, file
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
