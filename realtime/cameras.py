@@ -22,6 +22,8 @@ from .datatypes import ColourTags, Frame, SourceInfo
 __all__ = ["CameraSource", "Capture"]
 
 _BT601, _LIMITED = 6, True
+_SIZE_WH = (1280, 720)  # asked for; the camera may give another
+_MOST = 255  # Linux numbers video devices up to here; a number beyond 32 bits makes OpenCV raise a dump
 
 
 class Capture(Protocol):
@@ -51,25 +53,25 @@ class CameraSource:
     Iterate in one thread, leave the context after that thread has ended. The iteration has no end of its own.
 
     Args:
-        index: the device's number, 0 for the first.
-        size_wh: (width, height) in pixels to ask for.
+        index: the device's number, 0 to 255, 0 for the first.
         open_capture: opens the device; for tests (:class:`~.testing.FakeCapture`).
         clock: a monotonic clock in seconds.
 
     Raises:
-        SourceError: at construction, where the camera does not open or gives no picture; while iterating, where it
-            stops giving frames.
+        SourceError: at construction, where there is no such number, the camera does not open or gives no picture;
+            while iterating, where it stops giving frames.
     """
 
     def __init__(
         self,
         index: int = 0,
         *,
-        size_wh: tuple[int, int] = (1280, 720),
         open_capture: Callable[[int], Capture] = open_native,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._name = f"camera {index}"
+        if not 0 <= index <= _MOST:
+            raise SourceError(f"{self._name}: there is none; cameras have numbers from 0 to {_MOST}, 0 is the first")
         self._clock = clock
         with _opencv_silent():
             self._capture = open_capture(index)
@@ -79,7 +81,7 @@ class CameraSource:
                         f"{self._name} could not be opened: check that it is plugged in, that no other program uses "
                         "it and that this user may use it, or try another number"
                     )
-                self._ask_for(size_wh)
+                self._ask_for_format()
                 # Its first picture tells the true size; it is not kept, for it is stale when the run starts.
                 first = self._read()[0]
             except BaseException:
@@ -120,11 +122,11 @@ class CameraSource:
     def __exit__(self, *_: object) -> None:
         self._capture.release()
 
-    def _ask_for(self, size_wh: tuple[int, int]) -> None:
+    def _ask_for_format(self) -> None:
         # The format first: cameras offer different sizes for each.
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, _SIZE_WH[0])
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, _SIZE_WH[1])
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
     def _read(self) -> tuple[NDArray[np.uint8], float]:

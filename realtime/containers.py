@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 from fractions import Fraction
@@ -14,7 +15,15 @@ from av.video.stream import VideoStream
 
 from fer_live.errors import SourceError
 
-__all__ = ["Timeline", "duration_of", "is_still_image", "open_input", "picture_stream", "start_of"]
+__all__ = [
+    "Timeline",
+    "duration_of",
+    "is_cut_short",
+    "is_still_image",
+    "open_input",
+    "picture_stream",
+    "start_of",
+]
 
 # FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
@@ -25,11 +34,14 @@ def open_input(path: Path) -> av.container.InputContainer:
     """Open a media file for reading.
 
     Raises:
-        SourceError: no such file, a directory, not readable, or not a media file.
+        SourceError: no such file, a directory, a pipe or device, not readable, or not a media file.
     """
     try:
-        if stat.S_ISREG(path.stat().st_mode):
-            path.open("rb").close()
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            # Opening a pipe that nobody writes to never returns, and sizes and seeking need a file.
+            raise SourceError(f"{path}: is no ordinary file but a pipe or device; {_WAY_OUT}")
+        path.open("rb").close()
         # "file:" keeps a colon in a name from being read as a protocol, pattern_type a "%03d" as a sequence.
         container = av.open(f"file:{path}", "r", options={"pattern_type": "none"}, metadata_errors="replace")
     except (OSError, ValueError, av.FFmpegError) as error:
@@ -48,6 +60,8 @@ def _reason(path: Path, error: Exception) -> str:
             return f"is a folder; {_WAY_OUT}"
         case PermissionError():
             return "permission denied; make the file readable for this user"
+        case OSError(errno=errno.ENAMETOOLONG):
+            return "the name is too long; check the path"
         case OSError() if not isinstance(error, av.FFmpegError):
             return f"cannot be read ({error.strerror or error}); check the path"
     empty = path.is_file() and path.stat().st_size == 0
@@ -96,6 +110,14 @@ def duration_of(container: av.container.InputContainer, stream: VideoStream) -> 
         hours, minutes, seconds = found.groups()
         return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
     return Fraction(container.duration, 1_000_000) if container.duration else None
+
+
+def is_cut_short(container: av.container.InputContainer, stream: VideoStream) -> bool:
+    """Whether the file ends before the last frame that its index names; False where it has no index."""
+    entries = stream.index_entries
+    if not entries:
+        return False
+    return entries[-1].pos + entries[-1].size > container.size
 
 
 class Timeline:

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from fer_live.errors import SourceError
 
 from .cameras import CameraSource
-from .containers import Timeline, duration_of, is_still_image, open_input, picture_stream, start_of
+from .containers import Timeline, duration_of, is_cut_short, is_still_image, open_input, picture_stream, start_of
 from .datatypes import ColourTags, Frame, Plane, SourceInfo
 from .planes import Orientation, pixels
 
@@ -51,6 +51,7 @@ class FileSource:
         self._damaged = 0
         self._cut_short: str | None = None
         self._count = 0
+        self._short_of: int | None = None
         self._container = open_input(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -76,6 +77,11 @@ class FileSource:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What went wrong without ending the run, one line each; complete once the frames were read."""
+        if self._short_of is not None:
+            return (
+                f"{self._path}: {self._count} of {self._short_of} frames could be read; "
+                "the file is damaged or cut short, as by a download or copy that broke off",
+            )
         found = []
         if self._cut_short is not None:
             found.append(
@@ -85,6 +91,17 @@ class FileSource:
         if self._damaged:
             found.append(f"{self._path}: {self._damaged} damaged places; frames may be missing or smeared")
         return tuple(found)
+
+    def _declared_if_short(self) -> int | None:
+        """How many frames the container declares, where it was read to its end, is broken and gave fewer."""
+        declared = self._stream.frames
+        if self._count >= declared:
+            return None
+        if is_cut_short(self._container, self._stream):
+            return declared
+        # A few less mean nothing: an edit list may leave them out.
+        damaged = self._damaged > 0 or self._cut_short is not None
+        return declared if damaged and self._count < 0.9 * declared else None
 
     def __iter__(self) -> Iterator[Frame]:
         if self._first is None:
@@ -130,6 +147,7 @@ class FileSource:
                 self._damaged += frame.is_corrupt
                 yield frame
             if packet is None:
+                self._short_of = self._declared_if_short()
                 return
 
     def _planes(self, frame: VideoFrame) -> tuple[Plane, Plane, Plane]:

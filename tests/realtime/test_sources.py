@@ -216,6 +216,20 @@ def test_a_cut_tail_gives_the_frames_before_it_and_a_warning(tmp_path: Path) -> 
     assert all(str(path) in warning and "\n" not in warning and "damaged" in warning for warning in source.warnings)
 
 
+@pytest.mark.parametrize("audio", [None, "aac"])
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.9])
+def test_a_cut_file_tells_how_many_frames_of_how_many_were_read(tmp_path: Path, audio: str | None, part: float) -> None:
+    path = tmp_path / "a.mp4"
+    make_clip(path, frames=175, audio=audio, container_options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with FileSource(path) as source:
+        next(iter(source))
+        assert not any(" of 175" in warning for warning in source.warnings)  # the rest may still come
+    source, frames = read(path)
+    assert len(source.warnings) == 1
+    assert source.warnings[0].startswith(f"{path}: {len(frames)} of 175 frames could be read")
+
+
 def test_a_damaged_middle_is_survived(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     make_clip(path, frames=100, codec_options={"crf": "18", "g": "10"})
@@ -285,6 +299,22 @@ def test_what_is_no_video_is_told_in_one_line(tmp_path: Path, name: str, make: C
         FileSource(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message and "Errno" not in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs")
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        with pytest.raises(SourceError, match="is no ordinary file") as caught:
+            FileSource(path)
+        assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".mp4", "n/" * 3000 + "a.mp4"])
+def test_a_name_that_is_too_long_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="name is too long; ") as caught:
+        FileSource(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
 
 
 @contextlib.contextmanager
@@ -386,6 +416,13 @@ def test_a_camera_that_is_not_there_prints_nothing(capfd: pytest.CaptureFixture[
         CameraSource(77)
     assert capfd.readouterr() == ("", "")
     assert cv2.utils.logging.getLogLevel() == level
+
+
+@pytest.mark.parametrize("index", [-1, 256, 99_999_999_999])
+def test_a_camera_number_that_cannot_be_is_refused(index: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match=rf"camera {index}: .* 0 to 255"):
+        CameraSource(index)
+    assert capfd.readouterr() == ("", "")
 
 
 # Real clips
