@@ -21,6 +21,7 @@ __all__ = [
     "is_cut_short",
     "is_still_image",
     "open_input",
+    "own_duration_of",
     "picture_stream",
     "start_of",
 ]
@@ -101,14 +102,22 @@ def start_of(container: av.container.InputContainer) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def duration_of(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:
-    """How long the pictures last, in seconds; of the whole file where it tells no more, None where it tells nothing."""
+def own_duration_of(stream: VideoStream) -> Fraction | None:
+    """How long the file says that its pictures last, in seconds; None where it doesn't."""
     if stream.duration and stream.time_base is not None:
         return stream.duration * stream.time_base
     # Matroska notes it as a tag, "00:00:01.200000000".
     if found := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = found.groups()
         return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    return None
+
+
+def duration_of(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:
+    """How long the pictures last, in seconds; of the whole file where it tells no more, None where it tells nothing."""
+    own = own_duration_of(stream)
+    if own is not None:
+        return own
     return Fraction(container.duration, 1_000_000) if container.duration else None
 
 

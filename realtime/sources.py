@@ -15,7 +15,16 @@ from av.video.stream import VideoStream
 from fer_live.errors import SourceError
 
 from .cameras import CameraSource
-from .containers import Timeline, duration_of, is_cut_short, is_still_image, open_input, picture_stream, start_of
+from .containers import (
+    Timeline,
+    duration_of,
+    is_cut_short,
+    is_still_image,
+    open_input,
+    own_duration_of,
+    picture_stream,
+    start_of,
+)
 from .datatypes import ColourTags, Frame, Plane, SourceInfo
 from .planes import Orientation, pixels
 
@@ -52,6 +61,7 @@ class FileSource:
         self._cut_short: str | None = None
         self._count = 0
         self._short_of: int | None = None
+        self._ends_s: tuple[float, float] | None = None
         self._container = open_input(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -83,6 +93,11 @@ class FileSource:
                 "the file is damaged or cut short, as by a download or copy that broke off",
             )
         found = []
+        if self._ends_s is not None and self._cut_short is None:
+            found.append(
+                f"{self._path}: the picture ends at {self._ends_s[0]:.1f} s of {self._ends_s[1]:.1f} s; "
+                "the file is cut short, as by a download or copy that broke off"
+            )
         if self._cut_short is not None:
             found.append(
                 f"{self._path}: the file is damaged or cut short after frame {self._count} ({self._cut_short}); "
@@ -125,6 +140,10 @@ class FileSource:
             time = timeline.place(None if stamp is None else stamp * (frame.time_base or base))
             yield Frame(*self._planes(frame), self._count - 1, float(time), self._limited_range)
             frame = next(self._decoded, None)
+        # A tenth and a second: the last frame may be shown for long, and edit lists may leave some out.
+        last_s, duration = float(time), own_duration_of(self._stream)
+        if duration is not None and last_s + 1 < 0.9 * float(duration):
+            self._ends_s = (last_s, float(duration))
 
     def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)

@@ -221,6 +221,23 @@ def test_an_unexpected_end_of_input_is_told(clip: Path, tmp_path: Path, tiny_mod
     assert done.returncode == 0, done.stderr
     indexes = frame_indexes(tmp_path / "out.mp4")
     assert 0 < len(indexes) < 200 and indexes == list(range(len(indexes)))
+    assert done.stderr.startswith("fer-live: warning: ") and done.stderr.count("\n") == 1
+    assert "broken.mkv" in done.stderr
+
+
+@pytest.mark.camera
+def test_records_from_a_camera(tmp_path: Path) -> None:
+    if not Path("/dev/video0").exists():
+        pytest.skip("no camera")
+    out = tmp_path / "out.mp4"
+    process = start("--camera", 0, "--out", out)
+    wait_for(tmp_path / "out.partial.mp4", process, 20_000)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    with av.open(str(out)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == sorted(times) and len(times) > 1
 
 
 @pytest.mark.parametrize("detector", ["yunet", "haar", "mediapipe"])

@@ -43,13 +43,6 @@ def brightest_is(crops: np.ndarray) -> np.ndarray:
     return np.concatenate([first[:, None], rest], 1).astype(np.float32)
 
 
-@pytest.fixture(autouse=True)
-def no_thread_survives() -> Iterator[None]:
-    yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("fer-live")]
-    assert not left
-
-
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 3 * BATCH_FRAMES + 1))
 def test_file_gives_every_frame_once_in_order(n: int) -> None:
