@@ -38,12 +38,17 @@ def export_command(checkpoint: Path, out: Path | None, opset: int, threads: int)
     into the file. Nothing is written unless onnxruntime answers as the network does.
     """
     from fer_live.errors import ModelError
+    from fer_live.training.files import system_errors_as
 
+    with system_errors_as(ModelError, checkpoint):
+        if checkpoint.is_dir():
+            raise ModelError(f"{checkpoint}: a folder, not a checkpoint; give the model.pt that fer-train wrote")
     if checkpoint.suffix.lower() == ".onnx":
         raise ModelError(f"{checkpoint}: is an ONNX model already; give the model.pt that fer-train wrote")
     target = out if out is not None else checkpoint.with_suffix(".onnx")
-    if target.suffix.lower() != ".onnx" and not target.is_dir():
-        raise click.BadParameter(f"{target} must end in .onnx", param_hint="--out")
+    with system_errors_as(ModelError, target):
+        if target.suffix.lower() != ".onnx" and not target.is_dir():
+            raise click.BadParameter(f"{target} must end in .onnx", param_hint="--out")
 
     from fer_live import __version__
     from fer_live.training.checkpoint import load_checkpoint

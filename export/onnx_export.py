@@ -19,6 +19,7 @@ from fer_live.errors import ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, Probe, output_names
 from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.evaluate import normalise
+from fer_live.training.files import system_errors_as
 
 from .probe import probe_faces
 
@@ -127,10 +128,11 @@ def check_target(target: Path) -> None:
     Raises:
         ModelError: it is a folder, or its folder is not there or can't be written to.
     """
-    if target.is_dir():
-        raise ModelError(f"{target}: is a folder; give --out a file name, {target / 'model.onnx'} say")
-    if not target.parent.is_dir():
-        raise ModelError(f"{target}: the folder {target.parent} does not exist")
+    with system_errors_as(ModelError, target):
+        if target.is_dir():
+            raise ModelError(f"{target}: is a folder; give --out a file name, {target / 'model.onnx'} say")
+        if not target.parent.is_dir():
+            raise ModelError(f"{target}: the folder {target.parent} does not exist")
     if not os.access(target.parent, os.W_OK):
         raise ModelError(f"{target}: the folder {target.parent} can't be written to; give another --out")
 

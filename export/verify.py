@@ -26,10 +26,9 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Largest absolute difference of probabilities and of logits, over ``faces`` faces."""
+    """Largest absolute difference of probabilities, over ``faces`` faces."""
 
     max_probability_difference: float
-    max_logit_difference: float
     faces: int
 
 
@@ -91,8 +90,7 @@ def verify(checkpoint: Checkpoint, model: bytes) -> Parity:
     probe = session.run(names[1:2], {INPUT_NAME: metadata.probe.faces})[0]
     if metadata.probe.max_difference(probe) > TOLERANCE:
         raise ModelError("the exported model answers its own probe differently than its network")
-    logits = max(value for name, value in worst.items() if name.endswith("logits"))
-    return Parity(probabilities, logits, max(BATCH_SIZES))
+    return Parity(probabilities, max(BATCH_SIZES))
 
 
 def measure_ms_per_face(model: bytes, batch: int, *, threads: int, seconds: float = 0.4) -> float:

@@ -27,14 +27,12 @@ def shared_media() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of an untrained small network."""
-    torch = pytest.importorskip("torch")
-    from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-    from fer_live.training.recipes import RECIPES, build_model, fer2013_contract
+    pytest.importorskip("torch")
+    from fer_live.training.checkpoint import save_checkpoint
+    from fer_live.training.testing import untrained_checkpoint
 
-    torch.manual_seed(0)
-    contract, spec = fer2013_contract(), RECIPES["residual_tiny"].model
     path = tmp_path_factory.mktemp("tiny") / "tiny.pt"
-    save_checkpoint(path, Checkpoint(contract, spec, build_model(spec, contract).state_dict(), {}))
+    save_checkpoint(path, untrained_checkpoint())
     return path
 
 

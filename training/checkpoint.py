@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from fer_live.contract import Contract
-from fer_live.errors import ModelError
+from fer_live.errors import ContractError, ModelError
 
+from .files import system_errors_as
 from .recipe import ModelSpec, build_model
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
@@ -83,6 +84,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         state, provenance = raw["state"], json.loads(raw["provenance"])
         contract, model = Contract.from_json(raw["contract"]), ModelSpec.from_json(raw["model"])
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: checkpoint is broken: {type(error).__name__}: {error}") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
@@ -101,15 +104,18 @@ def save_tensors(path: Path, value: Mapping[str, Any]) -> None:
 
 def load_tensors(path: Path) -> dict[str, Any]:
     """``torch.load(weights_only=True)`` of a mapping; ModelError for anything else."""
-    if not path.is_file():
-        raise ModelError(f"{path}: {'a folder, not a checkpoint' if path.is_dir() else 'no such file'}")
+    with system_errors_as(ModelError, path):
+        if not path.is_file():
+            raise ModelError(f"{path}: {'a folder, not a checkpoint' if path.is_dir() else 'no such file'}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's doubts about what is then refused
             raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on bytes that are no checkpoint torch's reader raises whatever they lead it to
+        # Its message is not passed on: it may advise to read the file as code.
         raise ModelError(
-            f"{path}: not a checkpoint (only tensors and plain values are read, never code): {_first_line(error)}"
+            f"{path}: not a checkpoint: broken, or something else than tensors and plain values is in it; expected "
+            "the model.pt that fer-train writes"
         ) from error
     if not isinstance(raw, dict):
         raise ModelError(f"{path}: not a checkpoint: it holds a {type(raw).__name__}")

@@ -169,9 +169,11 @@ def _with_options(
 
 def _describe(recipe: Recipe, out: Path | None) -> None:
     from .describe import describe, write_graph
+    from .files import make_folder
 
     click.echo(describe(recipe))
     if out is not None:
+        make_folder(out)
         write_graph(recipe, out)
         click.echo(f"written: {out}; look at it with: tensorboard --logdir {shlex.quote(str(out))}")
 
@@ -179,9 +181,14 @@ def _describe(recipe: Recipe, out: Path | None) -> None:
 def _preview(recipe: Recipe, data: Path, target: Path) -> None:
     if target.suffix.lower() != ".png":
         raise click.BadParameter(f"{target} must end in .png", param_hint="'--preview-augment'")
+    from fer_live.errors import SinkError
+
+    from .files import system_errors_as
     from .preview import draw_preview
 
-    draw_preview(target, recipe.name, recipe.train, _load(data))
+    dataset = _load(data)
+    with system_errors_as(SinkError, target):
+        draw_preview(target, recipe.name, recipe.train, dataset)
     click.echo(f"written: {target}")
 
 
@@ -207,12 +214,15 @@ def eval_command(model: Path, data: Path, out: Path | None, mirror: bool, with_p
     from datetime import UTC, datetime
 
     from .device import choose_device
+    from .files import make_folder
     from .predictors import load_predictor
     from .provenance import environment, file_sha256
     from .report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
 
     predict = load_predictor(model, choose_device(device))
     dataset = _load(data)
+    if out is not None:
+        make_folder(out)  # before the long work
     evaluation = evaluate(predict, dataset, with_private=with_private, mirror=mirror)
     _table(f"{model.name}, {evaluation.view}, {evaluation.runtime}", SPLIT_COLUMNS, split_rows(evaluation))
     for split in evaluation.splits:

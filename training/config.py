@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
-
-from fer_live.errors import ModelError
 
 __all__ = ["TrainConfig"]
 
@@ -105,14 +102,3 @@ class TrainConfig:
                     raise ValueError(f"{entry.name} must be true or false, found {value!r}")
             elif not limits["low"] <= value <= limits["high"]:
                 raise ValueError(f"{entry.name} must be {limits['low']}..{limits['high']}, found {value}")
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> TrainConfig:
-        """Read what ``dataclasses.asdict`` gave; ModelError for other fields."""
-        names = {entry.name for entry in fields(cls)}
-        if set(raw) != names:
-            raise ModelError(f"training configuration needs the fields {sorted(names)}, found {sorted(raw)}")
-        try:
-            return cls(**raw)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"training configuration is broken: {error}") from error

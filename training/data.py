@@ -15,8 +15,7 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,10 +23,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_live.contract import FER2013_LABELS, FERPLUS_LABELS
+from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
 
-__all__ = ["SIDE", "Fer2013", "Usage", "ferplus_distribution", "ferplus_majority", "image_hashes", "load_fer2013"]
+from .ferplus import ferplus_table, image_hashes, without_slips
+from .files import system_errors_as
+
+__all__ = ["SIDE", "Fer2013", "Usage", "load_fer2013"]
 
 SIDE = 48
 Ints = NDArray[np.int64]
@@ -101,41 +103,20 @@ class Fer2013:
 
     def identity(self) -> dict[str, Any]:
         """What tells this data set from another, JSON values."""
-        hashes = image_hashes(self.images)
+        digest = hashlib.sha256()
+        for values, dtype in (
+            (self.images, "|u1"),
+            (self.expression, "<i8"),
+            (self.usage, "|u1"),
+            (self.votes, "|u1"),
+        ):
+            digest.update(np.ascontiguousarray(values, dtype).tobytes())
         return {
             "images": len(self.images),
             "training_rows": len(self.training_rows()),
             "public_rows": len(self.rows(Usage.PublicTest)),
-            "xor_of_sha256_64": f"{int(np.bitwise_xor.reduce(hashes)):016x}" if len(hashes) else "",
+            "sha256": digest.hexdigest(),
         }
-
-
-def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The first 8 bytes, as a little-endian integer, of the SHA-256 of each image's 2,304 bytes. Shape (N,)."""
-    digests = b"".join(hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()[:8] for image in images)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
-
-
-def ferplus_distribution(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """FER+ votes (N, 10) as distributions (N, 8) over its expressions; a row of zeros where nobody saw one.
-
-    Single votes are dropped as outliers, as Barsoum et al. 2016 do.
-    """
-    kept = np.where(votes > 1, votes, 0)[:, : len(FERPLUS_LABELS)].astype(np.float32)
-    total = kept.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(kept, total, out=np.zeros_like(kept), where=total > 0), np.float32)
-
-
-def ferplus_majority(votes: NDArray[np.uint8]) -> Ints:
-    """The FER+ majority label (N,) of votes (N, 10), or -1 where there is none.
-
-    Barsoum et al. 2016: single votes dropped, a label needs more than half of the rest; "unknown" and "not a face"
-    are left out of the evaluation.
-    """
-    kept = np.where(votes > 1, votes, 0).astype(np.int64)
-    winner = kept.argmax(axis=1)
-    wins = (2 * kept.max(axis=1) > kept.sum(axis=1)) & (winner < len(FERPLUS_LABELS))
-    return np.where(wins, winner, -1)
 
 
 def load_fer2013(path: Path, on_progress: Callable[[int], None] | None = None) -> Fer2013:
@@ -152,14 +133,17 @@ def load_fer2013(path: Path, on_progress: Callable[[int], None] | None = None) -
         DataError: nothing there, another format, or a bad row; the message names it.
     """
     tick = on_progress or (lambda _: None)
-    if path.is_dir():
-        return _read_folders(path, tick)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or folder; give FER2013 as .csv, .npz or a folder with train/ and test/")
-    if path.suffix == ".npz":
-        return _read_npz(path)
-    if path.suffix == ".csv":
-        return _read_csv(path, tick)
+    with system_errors_as(DataError, path):
+        if path.is_dir():
+            return _read_folders(path, tick)
+        if not path.is_file():
+            raise DataError(
+                f"{path}: no such file or folder; give FER2013 as .csv, .npz or a folder with train/ and test/"
+            )
+        if path.suffix.lower() == ".npz":
+            return _read_npz(path)
+        if path.suffix.lower() == ".csv":
+            return _read_csv(path, tick)
     raise DataError(f"{path}: expected a .csv, an .npz or a folder with train/ and test/")
 
 
@@ -167,7 +151,7 @@ def _read_csv(path: Path, tick: Callable[[int], None]) -> Fer2013:
     images: list[NDArray[np.uint8]] = []
     expression: list[int] = []
     usage: list[int] = []
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
         for line, (label, pixels, split) in _csv_rows(path, file):
             try:
                 expression.append(_expression(label))
@@ -228,15 +212,18 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
+_NPZ = "needs images (N,48,48) uint8, emotion (N,), usage (N,)"
+
+
 def _read_npz(path: Path) -> Fer2013:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
     except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable .npz: {error}") from error
+        raise DataError(f"{path}: not a readable .npz of plain arrays; {_NPZ}") from error
     missing = [name for name in ("images", "emotion", "usage") if name not in found]
     if missing:
-        raise DataError(f"{path}: lacks {', '.join(missing)}; needs images (N,48,48) uint8, emotion (N,), usage (N,)")
+        raise DataError(f"{path}: lacks {', '.join(missing)}; {_NPZ}")
     images = found["images"]
     if images.dtype != np.uint8:
         raise DataError(f"{path}: images must be uint8, found {images.dtype}")
@@ -247,7 +234,7 @@ def _read_npz(path: Path) -> Fer2013:
     expression = found["emotion"].astype(np.int64)
     if "ferplus_votes" not in found:
         return _with_votes(images, expression, usage, ())
-    return Fer2013(images, expression, usage, _without_slips(images, found["ferplus_votes"].astype(np.uint8)))
+    return Fer2013(images, expression, usage, without_slips(images, found["ferplus_votes"].astype(np.uint8)))
 
 
 def _read_folders(path: Path, tick: Callable[[int], None]) -> Fer2013:
@@ -283,7 +270,7 @@ def _with_splits(images: NDArray[np.uint8], expression: Ints, is_test: NDArray[n
     the test images: such figures are not comparable, and the note says so.
     """
     hashes = image_hashes(images)
-    known_hashes, known_usage, _ = _ferplus_table()
+    known_hashes, known_usage, _ = ferplus_table()
     of_hash: dict[int, list[int]] = defaultdict(list)
     for key, usage in zip(known_hashes.tolist(), known_usage.tolist(), strict=True):
         of_hash[key].append(usage)
@@ -314,7 +301,7 @@ def _with_votes(
     images: NDArray[np.uint8], expression: Ints, usage: NDArray[np.uint8], notes: tuple[str, ...]
 ) -> Fer2013:
     hashes = image_hashes(images)
-    known_hashes, _, known_votes = _ferplus_table()
+    known_hashes, _, known_votes = ferplus_table()
     if np.array_equal(hashes, known_hashes):
         return Fer2013(images, expression, usage, known_votes, notes)
     votes = np.zeros((len(images), 10), np.uint8)
@@ -331,46 +318,3 @@ def _with_votes(
     if unmatched:
         notes = (*notes, f"{unmatched:,} of {len(images):,} images have no FER+ votes (matched by SHA-256)")
     return Fer2013(images, expression, usage, votes, notes)
-
-
-_SLIPS = (5274, 33200)
-"""Official rows whose FER+ votes belong to other images: their file names collide with rows 6968 and 34334."""
-
-
-def _without_slips(images: NDArray[np.uint8], votes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """FER+ votes in official order without the two slips; the votes of any other data set as they are."""
-    if np.array_equal(image_hashes(images), _ferplus_table()[0]):
-        votes = votes.copy()
-        votes[list(_SLIPS)] = 0
-    return votes
-
-
-def _ferplus_table() -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-    """The bundled FER+ table, a row an official FER2013 image: hash (N,), usage (N,), votes (N, 10)."""
-    with (resources.files(__package__) / "assets" / "ferplus_votes.npz").open("rb") as file:
-        table = np.load(file, allow_pickle=False)
-        return table["sha256_64"].astype(np.uint64), table["usage"], table["votes"]
-
-
-def write_ferplus_table(source: Path, target: Path) -> None:
-    """Write the bundled FER+ table from an .npz with ``images``, ``usage`` and ``ferplus_votes`` in official order."""
-    with np.load(source, allow_pickle=False) as arrays:
-        votes = arrays["ferplus_votes"].astype(np.uint8)
-        votes[list(_SLIPS)] = 0
-        np.savez_compressed(
-            target,
-            sha256_64=image_hashes(arrays["images"]),
-            usage=arrays["usage"].astype(np.uint8),
-            votes=votes,
-        )
-
-
-def subset(dataset: Fer2013, rows: Ints) -> Fer2013:
-    """The rows ``rows`` of a data set, in that order."""
-    return replace(
-        dataset,
-        images=dataset.images[rows],
-        expression=dataset.expression[rows],
-        usage=dataset.usage[rows],
-        votes=dataset.votes[rows],
-    )

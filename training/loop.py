@@ -1,8 +1,9 @@
 """The training loop: from a recipe and a data set to a checkpoint, resumable at every epoch.
 
-A run folder holds ``config.json`` (recipe, data, git commit, versions), ``metrics.jsonl`` (a line an epoch),
-TensorBoard events, ``curves.png``, ``last.pt`` (all that resuming needs) and ``model.pt`` (the weights, averaged over
-time, of the epoch with the best PublicTest accuracy). PrivateTest is never looked at here.
+A run folder holds ``config.json`` (recipe, data, precision, device, threads, git commit, versions),
+``metrics.jsonl`` (a line an epoch), TensorBoard events, ``curves.png``, ``last.pt`` (all that resuming needs) and
+``model.pt`` (the weights, averaged over time, of the epoch with the best PublicTest accuracy). PrivateTest is never
+looked at here.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from fer_live.errors import DataError, ModelError
 
 from .augment import augment, mixup
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
-from .config import TrainConfig
-from .data import Fer2013, Usage, ferplus_distribution, image_hashes
+from .data import Fer2013, Usage
 from .evaluate import fit_temperature, normalise, predict_logits
+from .ferplus import ferplus_distribution, image_hashes
+from .files import make_folder
 from .losses import LabelLoss, votes_loss
 from .networks import initialise
 from .optimise import learning_rate, make_optimizer
@@ -80,7 +82,9 @@ def train(
 
     Raises:
         DataError: a split is empty.
-        ModelError: the folder holds a run of another recipe, configuration or data.
+        ModelError: the folder holds a run of another recipe, configuration, precision or data, or one without its
+            model.pt.
+        SinkError: the folder can't be made or written to.
     """
     config = recipe.train
     contract = recipe.contract()
@@ -92,9 +96,9 @@ def train(
             f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
             f"found {length} and {len(public)}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    made_by = environment()
-    identity = _identity(recipe, dataset)
+    make_folder(folder)
+    made_by = {"device": device.type, "threads": torch.get_num_threads(), **environment()}
+    identity = _identity(recipe, dataset, bf16)
     _write_config(folder, identity, {**made_by, "notes": list(dataset.notes)})
 
     # All training images live on the device as uint8: 28,006 x 48 x 48 are 65 MB.
@@ -265,13 +269,14 @@ def _resume(
         raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
 
 
-def _identity(recipe: Recipe, dataset: Fer2013) -> dict[str, Any]:
+def _identity(recipe: Recipe, dataset: Fer2013, bf16: bool) -> dict[str, Any]:
     """What makes two runs the same run."""
     return {
         "recipe": recipe.name,
         "heads": list(recipe.heads),
         "model": json.loads(recipe.model.to_json()),
         "train": asdict(recipe.train),
+        "precision": "bf16" if bf16 else "float32",
         "data": dataset.identity(),
     }
 
@@ -279,15 +284,22 @@ def _identity(recipe: Recipe, dataset: Fer2013) -> dict[str, Any]:
 def _write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) -> None:
     if (folder / "last.pt").exists():
         try:
-            saved = json.loads(load_tensors(folder / "last.pt")["config"])
-            # What an earlier release did not write had the value that is the default now.
-            saved = {"heads": ["fer2013", "ferplus"], **saved}
-            saved["train"] = {**asdict(TrainConfig()), **saved["train"]}
+            saved = dict(json.loads(load_tensors(folder / "last.pt")["config"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
-        if saved != identity:
-            different = sorted(key for key in identity if saved.get(key) != identity[key])
+        different = sorted(key for key in identity if saved.get(key) != identity[key])
+        if different == ["precision"] and "precision" in saved:
+            precision = saved["precision"]
+            raise ModelError(
+                f"{folder} holds a run in {precision}; give --precision {precision} to go on, or another --out"
+            )
+        if different:
             raise ModelError(f"{folder} holds a run with another {', '.join(different)}; give another --out")
+        if not (folder / "model.pt").exists():
+            raise ModelError(
+                f"{folder / 'model.pt'} is gone, and last.pt does not hold the best epoch's weights: put it back, or "
+                "give another --out to train anew"
+            )
         return
     (folder / "config.json").write_text(json.dumps({**identity, **about}, indent=2) + "\n")
 

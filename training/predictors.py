@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fer_live.contract import Contract
-from fer_live.errors import ModelError
+from fer_live.errors import ContractError, ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
 
 from .checkpoint import Checkpoint, load_checkpoint
@@ -22,6 +22,7 @@ __all__ = ["OnnxPredictor", "Predictor", "TorchPredictor", "load_predictor", "mi
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
+NOWHERE = "/nonexistent"
 
 
 class Predictor(Protocol):
@@ -87,6 +88,8 @@ def open_session(model: bytes, *, threads: int = 0, name: str = "model") -> onnx
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Models of ours keep their weights inside. Whatever else a stranger's file names is looked for where nothing is.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common base but Exception
@@ -106,8 +109,12 @@ def load_predictor(path: Path, device: torch.device) -> Predictor:
         session = open_session(path.read_bytes(), name=str(path))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    metadata = ModelMetadata.from_props(session.get_modelmeta().custom_metadata_map)
-    return OnnxPredictor(session, metadata)
+    try:
+        return OnnxPredictor(session, ModelMetadata.from_props(session.get_modelmeta().custom_metadata_map))
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def mirror_averaged(predict: Callable[[Images], tuple[Floats, ...]], images: Images) -> tuple[Floats, ...]:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_live.errors import DataError
+from fer_live.errors import DataError, SinkError
 
-from .data import Fer2013, Usage, ferplus_majority
+from .data import Fer2013, Usage
 from .evaluate import Metrics, calibration_bins, compute_metrics
+from .ferplus import ferplus_majority
+from .files import make_folder, system_errors_as
 from .plots import draw_confusion, draw_reliability
 from .predictors import Predictor, mirror_averaged
 
@@ -141,8 +143,11 @@ def write_report(folder: Path, evaluation: Evaluation, about: Mapping[str, Any])
         folder: made if need be.
         evaluation: the figures.
         about: model, data, versions, date and hardware, JSON values.
+
+    Raises:
+        SinkError: the folder can't be made or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     figures = {
         split.key: {
             "name": split.name,
@@ -153,12 +158,13 @@ def write_report(folder: Path, evaluation: Evaluation, about: Mapping[str, Any])
         for split in evaluation.splits
     }
     value = {**about, "view": evaluation.view, "runtime": evaluation.runtime, "splits": figures}
-    (folder / "metrics.json").write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(_markdown(evaluation, about), encoding="utf-8")
-    for split in evaluation.splits:
-        title = f"{split.name}, {evaluation.view}"
-        draw_confusion(folder / f"confusion_{split.key}.png", title, split.fer2013)
-        draw_reliability(folder / f"reliability_{split.key}.png", title, split.reliability, split.fer2013.ece)
+    with system_errors_as(SinkError, folder):
+        (folder / "metrics.json").write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(_markdown(evaluation, about), encoding="utf-8")
+        for split in evaluation.splits:
+            title = f"{split.name}, {evaluation.view}"
+            draw_confusion(folder / f"confusion_{split.key}.png", title, split.fer2013)
+            draw_reliability(folder / f"reliability_{split.key}.png", title, split.reliability, split.fer2013.ece)
 
 
 def _markdown(evaluation: Evaluation, about: Mapping[str, Any]) -> str:

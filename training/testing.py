@@ -4,8 +4,11 @@ tests and for trying things out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from fer_live.contract import FER2013_LABELS, FERPLUS_LABELS
@@ -14,7 +17,7 @@ from .checkpoint import Checkpoint
 from .data import SIDE, Fer2013, Usage
 from .recipes import RECIPES, build_model, fer2013_contract
 
-__all__ = ["synthetic_fer2013", "untrained_checkpoint"]
+__all__ = ["subset", "synthetic_fer2013", "untrained_checkpoint"]
 
 _PATTERNS = ((0, 2), (0, 4), (0, 6), (2, 0), (4, 0), (6, 0), (0, 0))
 """Waves across and down of each class; the last is flat. Alike in the mirror, apart under mild warps."""
@@ -42,6 +45,17 @@ def synthetic_fer2013(n: int, seed: int = 0) -> Fer2013:
     votes[np.arange(n), np.array(ferplus)[expression]] = 9
     votes[:, 8] = 1
     return Fer2013(images, expression, usage, votes, ("synthetic: drawn patterns, not faces",))
+
+
+def subset(dataset: Fer2013, rows: NDArray[np.int64]) -> Fer2013:
+    """The rows ``rows`` of a data set, in that order."""
+    return replace(
+        dataset,
+        images=dataset.images[rows],
+        expression=dataset.expression[rows],
+        usage=dataset.usage[rows],
+        votes=dataset.votes[rows],
+    )
 
 
 def untrained_checkpoint(seed: int = 0) -> Checkpoint:

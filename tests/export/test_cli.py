@@ -55,6 +55,9 @@ def test_bad_input(checkpoint_file: Path, tmp_path: Path, capsys: pytest.Capture
     for arguments, code, message in (
         ((tmp_path / "none.pt",), 1, "no such file"),
         ((tmp_path,), 1, "a folder"),
+        ((".",), 1, ".: a folder, not a checkpoint"),
+        ((f"{'x' * 300}.pt",), 1, "xxx.pt: File name too long"),
+        ((checkpoint_file, "--out", tmp_path / f"{'x' * 300}.onnx"), 1, "xxx.onnx: File name too long"),
         ((tmp_path / "model.onnx",), 1, "is an ONNX model already"),
         ((checkpoint_file, "--out", tmp_path), 1, "is a folder"),
         ((checkpoint_file, "--out", tmp_path / "none" / "x.onnx"), 1, "does not exist"),

@@ -50,9 +50,16 @@ def test_a_pickle_bomb_is_refused_and_not_run(how: str, saved: Path, tmp_path: P
         torch.save(bomb, tmp_path / "bomb.pt")
     else:
         (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"provenance": Bomb(tmp_path / "boom")}))
-    with pytest.raises(ModelError, match="not a checkpoint"):
+    with pytest.raises(ModelError, match="not a checkpoint") as caught:
         load_checkpoint(tmp_path / "bomb.pt")
+    assert "weights_only" not in str(caught.value)
+    assert caught.value.__cause__ is not None
     assert not (tmp_path / "boom").exists()
+
+
+def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"xxx\.pt: File name too long"):
+        load_checkpoint(tmp_path / f"{'x' * 300}.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"\x08\x0a\x12\x07pytorch", b"PK\x03\x04" + bytes(100)])
@@ -61,6 +68,8 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a checkpoint") as caught:
         load_checkpoint(tmp_path / "other.pt")
     assert "\n" not in str(caught.value)
+    for advice in ("weights_only", "torch.load", "arbitrary code"):
+        assert advice not in str(caught.value)
 
 
 def test_a_file_that_is_cut_is_refused(saved: Path) -> None:

@@ -105,8 +105,10 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, "--recipe", "transformer"), 2, "--recipe"),
         (train, ("--data", data, "--epochs", "0"), 2, "--epochs"),
         (train, ("--data", data, "--lr", "nan"), 2, "lr must be"),
-        (train, ("--data", data, *SETTINGS, "--out", tmp_path / "file"), 1, "file"),
+        (train, ("--data", data, *SETTINGS, "--out", tmp_path / "file"), 1, "file: a file, not a folder"),
         (train, ("--data", data, *SETTINGS, "--batch-size", "4096", "--out", tmp_path / "r"), 1, "training needs 4096"),
+        (train, ("--data", data, *SETTINGS, "--out", tmp_path / ("r" * 300)), 1, "rrr: the folder can't be made (File name too"),
+        (train, ("--describe", "athan_1", "--out", tmp_path / "file"), 1, "file: a file, not a folder"),
         (train, (), 2, "--data"),
         (train, ("--data", data, "--recipe", "athan7"), 2, "did you mean athan_7"),
         (train, ("--describe", "resnet"), 2, "did you mean resnet50"),
@@ -119,6 +121,7 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, "--random-init", "--init", "imagenet"), 2, "exclude each other"),
         (train, ("--data", data, *SETTINGS, "--init", "imagenet", "--out", tmp_path / "i"), 1, "no ImageNet weights"),
         (train, ("--data", data, "--preview-augment", tmp_path / "x.jpg"), 2, "must end in .png"),
+        (train, ("--data", data, "--preview-augment", tmp_path / "none" / "x.png"), 1, "x.png: No such file"),
         (evaluate, (tmp_path / "none.pt", "--data", data), 1, "no such file"),
         (evaluate, (tmp_path / "x.pt", "--data", data), 1, "not a checkpoint"),
         (evaluate, ("--data", data), 2, "MODEL"),
@@ -127,6 +130,29 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         err = capsys.readouterr().err
         assert message in err, arguments
         assert "Traceback" not in err
+        assert "Errno" not in err
+        assert "weights_only" not in err
+
+
+@pytest.mark.parametrize(
+    ("out", "message"), [("file", "file: a file, not a folder"), ("file/report", "file/report: "), ("r" * 300, "rrr: ")]
+)
+def test_where_a_report_goes_is_checked_before_the_evaluation(
+    out: str,
+    message: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_checkpoint(tmp_path / "model.pt", untrained_checkpoint())
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("fer_live.training.report.evaluate", lambda *_, **__: pytest.fail("evaluated"))
+    assert evaluate(tmp_path / "model.pt", "--data", data, "--out", tmp_path / out) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Errno" not in err
+    assert len(err.splitlines()) == 1
 
 
 def test_a_recipe_of_a_report_from_training_to_figures(

@@ -9,15 +9,9 @@ import pytest
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
 from fer_live.training import data as data_module
-from fer_live.training.data import (
-    Fer2013,
-    Usage,
-    ferplus_distribution,
-    ferplus_majority,
-    image_hashes,
-    load_fer2013,
-    write_ferplus_table,
-)
+from fer_live.training import ferplus as ferplus_module
+from fer_live.training.data import Fer2013, Usage, load_fer2013
+from fer_live.training.ferplus import ferplus_distribution, ferplus_majority, image_hashes, main
 from fer_live.training.testing import synthetic_fer2013
 
 
@@ -67,11 +61,12 @@ def known(small: Fer2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fe
     """The bundled FER+ table, replaced by one of the small data set."""
     votes = small.votes.copy()
     write_npz(tmp_path / "source.npz", small, ferplus_votes=votes)
-    monkeypatch.setattr(data_module, "_SLIPS", (5, 6))
-    write_ferplus_table(tmp_path / "source.npz", tmp_path / "table.npz")
+    monkeypatch.setattr(ferplus_module, "_SLIPS", (5, 6))
+    assert main([str(tmp_path / "source.npz"), str(tmp_path / "table.npz")]) == 0
     with np.load(tmp_path / "table.npz") as arrays:
         table = arrays["sha256_64"], arrays["usage"], arrays["votes"]
-    monkeypatch.setattr(data_module, "_ferplus_table", lambda: table)
+    for module in (data_module, ferplus_module):
+        monkeypatch.setattr(module, "ferplus_table", lambda: table)
     votes[[5, 6]] = 0
     return Fer2013(small.images, small.expression, small.usage, votes)
 
@@ -100,6 +95,28 @@ def test_folders_get_their_splits_and_votes_back(known: Fer2013, tmp_path: Path)
     found = load_fer2013(write_folders(tmp_path / "images", known))
     same(found, known)
     assert found.notes == ()
+
+
+def test_a_byte_order_mark_and_upper_case_names_are_read(known: Fer2013, tmp_path: Path) -> None:
+    text = write_csv(tmp_path / "fer2013.csv", known).read_text()
+    (tmp_path / "FER2013.CSV").write_text(text, encoding="utf-8-sig")
+    same(load_fer2013(tmp_path / "FER2013.CSV"), known)
+    write_npz(tmp_path / "fer2013.npz", known).rename(tmp_path / "FER2013.NPZ")
+    same(load_fer2013(tmp_path / "FER2013.NPZ"), known)
+
+
+def test_the_table_of_votes_says_what_it_needs(
+    small: Fer2013, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["one"]) == 2
+    (tmp_path / "text.npz").write_text("no zip")
+    write_npz(tmp_path / "lacking.npz", small)
+    for name in ("none.npz", "text.npz", "lacking.npz"):
+        assert main([str(tmp_path / name), str(tmp_path / "table.npz")]) == 1
+        err = capsys.readouterr().err
+        assert f"{name}: " in err
+        assert "pickle" not in err
+    assert not (tmp_path / "table.npz").exists()
 
 
 def test_csv_without_usage_gets_its_splits_back(known: Fer2013, tmp_path: Path) -> None:
@@ -161,7 +178,7 @@ def test_other_things_are_refused(tmp_path: Path, small: Fer2013) -> None:
     np.savez(tmp_path / "words.npz", images=small.images, emotion=small.expression, usage=["Training"] * 140)
     whole = write_npz(tmp_path / "whole.npz", small).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    np.savez(tmp_path / "pickled.npz", images=np.array([{}], object), emotion=[0], usage=[0])
+    np.savez(tmp_path / "objects.npz", images=np.array([{}], object), emotion=[0], usage=[0])
     np.savez(tmp_path / "label.npz", images=small.images, emotion=small.expression + 1, usage=small.usage)
     for name, message in (
         ("none.csv", "no such file"),
@@ -170,13 +187,16 @@ def test_other_things_are_refused(tmp_path: Path, small: Fer2013) -> None:
         ("data.parquet", "expected a .csv"),
         ("lacking.npz", "lacks emotion, usage"),
         ("float.npz", "must be uint8"),
-        ("pickled.npz", "not a readable"),
+        ("objects.npz", "not a readable"),
         ("words.npz", "usage must be integers"),
         ("cut.npz", "not a readable"),
         ("label.npz", "expressions must be 0..6"),
     ):
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=message) as caught:
             load_fer2013(tmp_path / name)
+        assert "pickle" not in str(caught.value)
+    with pytest.raises(DataError, match=r"xxx\.csv: File name too long"):
+        load_fer2013(tmp_path / f"{'x' * 300}.csv")
 
 
 def test_bad_folders_are_refused(tmp_path: Path, small: Fer2013) -> None:

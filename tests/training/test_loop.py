@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from fer_live.errors import DataError, ModelError
-from fer_live.training.checkpoint import load_checkpoint, load_tensors, save_tensors
-from fer_live.training.data import Fer2013, Usage, subset
+from fer_live.training.checkpoint import load_checkpoint, load_tensors
+from fer_live.training.data import Fer2013, Usage
 from fer_live.training.evaluate import predict_logits
 from fer_live.training.loop import Epoch, train
-from fer_live.training.recipes import RECIPES, ModelSpec, Recipe, TrainConfig
-from fer_live.training.testing import synthetic_fer2013
+from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
+from fer_live.training.testing import subset, synthetic_fer2013
 
 CPU = torch.device("cpu")
 SMALLEST = replace(
@@ -83,11 +83,11 @@ def test_it_learns_the_classes(dataset: Fer2013, tmp_path: Path) -> None:
     recipe = replace(QUICK, train=replace(QUICK.train, epochs=8, mixup=0.0, erasing=0.0, ema_decay=0.999))
     epochs = run(tmp_path, dataset, recipe)
     assert epochs[-1].train_loss < epochs[0].train_loss
-    assert max(epoch.public_accuracy for epoch in epochs) > 2 / 7
+    assert max(epoch.public_accuracy for epoch in epochs) > 5 / 7
     checkpoint = load_checkpoint(tmp_path / "model.pt")
     private = dataset.rows(Usage.PrivateTest)
     logits = predict_logits(checkpoint.network(), dataset.images[private], checkpoint.contract, CPU)[0]
-    assert (logits.argmax(1) == dataset.expression[private]).mean() > 2 / 7
+    assert (logits.argmax(1) == dataset.expression[private]).mean() > 5 / 7
 
 
 def test_a_run_folder_holds_what_its_description_says(finished: tuple[Path, list[Epoch]]) -> None:
@@ -184,6 +184,57 @@ def test_another_run_in_the_same_folder_is_refused(finished: tuple[Path, list[Ep
         run(finished[0], dataset, replace(QUICK, model=RECIPES["residual"].model))
 
 
+@pytest.mark.parametrize("field", ["images", "expression", "usage", "votes"])
+def test_a_run_on_other_data_is_refused(field: str, finished: tuple[Path, list[Epoch]], dataset: Fer2013) -> None:
+    values = getattr(dataset, field).copy()
+    training = dataset.rows(Usage.Training)
+    one, other = training[:2]
+    if field == "images":  # a pair of copies becomes another pair of copies
+        same, shifted = values.copy(), values.copy()
+        same[other] = same[one]
+        shifted[one] = shifted[other] = shifted[training[2]]
+        identities = [replace(dataset, images=images).identity() for images in (same, shifted)]
+        assert identities[0] != identities[1]
+        values[one] ^= 1
+    else:
+        values[[one, other]] = values[[other, one]]
+        if field == "usage":
+            public = dataset.rows(Usage.PublicTest)[0]
+            values[[one, public]] = values[[public, one]]
+    with pytest.raises(ModelError, match="another data"):
+        run(finished[0], replace(dataset, **{field: values}))
+
+
+def test_precision_is_part_of_a_run_and_where_it_is_computed_is_recorded(
+    finished: tuple[Path, list[Epoch]], dataset: Fer2013
+) -> None:
+    folder = finished[0]
+    for about in (json.loads((folder / "config.json").read_text()), load_checkpoint(folder / "model.pt").provenance):
+        assert (about["precision"], about["device"], about["threads"]) == ("float32", "cpu", torch.get_num_threads())
+    with pytest.raises(ModelError, match="a run in float32; give --precision float32 to go on, or another --out"):
+        train(QUICK, dataset, folder, device=CPU, bf16=True)
+
+
+def test_other_threads_go_on(finished: tuple[Path, list[Epoch]], dataset: Fer2013) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        assert len(run(finished[0], dataset)) == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_a_run_whose_model_is_gone_is_refused(epochs: int, dataset: Fer2013, tmp_path: Path) -> None:
+    if epochs == 3:
+        run(tmp_path, dataset)
+    else:
+        run_until(tmp_path, dataset, epochs, 0)
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(ModelError, match=r"model.pt is gone.* put it back, or give another --out"):
+        run(tmp_path, dataset)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_a_broken_last_pt_is_refused(content: bytes, dataset: Fer2013, tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(content)
@@ -230,18 +281,6 @@ def test_a_plateau_lowers_the_rate_and_survives_a_resumption(dataset: Fer2013, t
     same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_run_of_before_there_were_more_settings_goes_on(
-    finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
-) -> None:
-    run_until(tmp_path, dataset, 1, 0)
-    last = load_tensors(tmp_path / "last.pt")
-    config = json.loads(last["config"])
-    del config["heads"], config["train"]["optimizer"], config["train"]["balance"]
-    save_tensors(tmp_path / "last.pt", {**last, "config": json.dumps(config), "schedule": {"last_epoch": 7}})
-    run(tmp_path, dataset)
-    same_run(finished[0], tmp_path)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -282,8 +321,3 @@ def test_settings_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=f"{name} must be"):
             QUICK.with_options({name: value})
-    raw = asdict(QUICK.train)
-    assert TrainConfig.from_dict(raw) == QUICK.train
-    for broken in ({**raw, "more": 1}, {**raw, "lr": "fast"}, {**raw, "lr": -1}, {}):
-        with pytest.raises(ModelError):
-            TrainConfig.from_dict(broken)

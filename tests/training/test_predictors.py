@@ -71,12 +71,22 @@ def test_other_files_are_refused(tmp_path: Path, files: dict[str, Path]) -> None
     stranger = onnx.load(files[".onnx"])
     del stranger.metadata_props[:]
     onnx.save(stranger, tmp_path / "stranger.onnx")
-    with pytest.raises(ContractError, match="not a model that fer-export wrote"):
+    with pytest.raises(ContractError, match=r"stranger.onnx: .*not a model that fer-export wrote"):
         load_predictor(tmp_path / "stranger.onnx", CPU)
     renamed = onnx.load(files[".onnx"])
     for node in renamed.graph.node:
         node.output[:] = ["other" if name == "ferplus_probabilities" else name for name in node.output]
     renamed.graph.output[3].name = "other"
     onnx.save(renamed, tmp_path / "renamed.onnx")
-    with pytest.raises(ModelError, match="lacks the outputs ferplus_probabilities"):
+    with pytest.raises(ModelError, match=r"renamed.onnx: .*lacks the outputs ferplus_probabilities"):
         load_predictor(tmp_path / "renamed.onnx", CPU)
+
+
+def test_weights_beside_the_model_are_not_looked_for(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = onnx.load(files[".onnx"])
+    onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="weights.bin", size_threshold=1024)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"split.onnx: not a model that onnxruntime can run"):
+        load_predictor(tmp_path / "split.onnx", CPU)

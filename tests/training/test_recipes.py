@@ -11,7 +11,7 @@ from fer_live.errors import ModelError
 from fer_live.export.onnx_export import export_model
 from fer_live.export.verify import TOLERANCE, verify
 from fer_live.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fer_live.training.data import Fer2013, Usage, subset
+from fer_live.training.data import Fer2013, Usage
 from fer_live.training.describe import recipes_page
 from fer_live.training.loop import train
 from fer_live.training.networks import initialise, network_class
@@ -19,7 +19,7 @@ from fer_live.training.predictors import load_predictor
 from fer_live.training.recipes import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
 from fer_live.training.report import evaluate
 from fer_live.training.summary import summarise
-from fer_live.training.testing import synthetic_fer2013
+from fer_live.training.testing import subset, synthetic_fer2013
 
 CPU = torch.device("cpu")
 ONE_HEAD = fer2013_contract(("fer2013",))

@@ -7,9 +7,11 @@ import pytest
 
 from fer_live.contract import Contract
 from fer_live.errors import DataError
-from fer_live.training.data import Fer2013, Usage, ferplus_majority, subset
+from fer_live.training.data import Fer2013, Usage
+from fer_live.training.ferplus import ferplus_majority
 from fer_live.training.recipes import fer2013_contract
 from fer_live.training.report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
+from fer_live.training.testing import subset
 
 
 class Oracle:

@@ -1,0 +1,37 @@
+"""What the system says of files and folders, as errors of our own that name them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fer_live.errors import FerLiveError, SinkError
+
+__all__ = ["make_folder", "system_errors_as"]
+
+
+@contextmanager
+def system_errors_as(kind: type[FerLiveError], path: Path) -> Iterator[None]:
+    """An ``OSError`` within becomes ``kind`` with one line: ``path`` and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{path}: {error.strerror or error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for what is to be written, and the folders above it, where they are not there.
+
+    Raises:
+        SinkError: it is a file, or can't be made or written to.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise SinkError(f"{folder}: a file, not a folder; give another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{folder}: the folder can't be made ({error.strerror}); give another --out") from error
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"{folder}: the folder can't be written to; give another --out")
