@@ -107,7 +107,7 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, "--lr", "nan"), 2, "lr must be"),
         (train, ("--data", data, *SETTINGS, "--out", tmp_path / "file"), 1, "file: a file, not a folder"),
         (train, ("--data", data, *SETTINGS, "--batch-size", "4096", "--out", tmp_path / "r"), 1, "training needs 4096"),
-        (train, ("--data", data, *SETTINGS, "--out", tmp_path / ("r" * 300)), 1, "rrr: the folder can't be made (File name too"),
+        (train, ("--data", data, *SETTINGS, "--out", tmp_path / ("r" * 300)), 1, "the folder can't be made (File"),
         (train, ("--describe", "athan_1", "--out", tmp_path / "file"), 1, "file: a file, not a folder"),
         (train, (), 2, "--data"),
         (train, ("--data", data, "--recipe", "athan7"), 2, "did you mean athan_7"),
