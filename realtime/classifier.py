@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, DeviceError, ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
+from fer_live.sessions import set_up
 
 from .datatypes import Predictions
 
@@ -26,8 +27,6 @@ PROBE_TOLERANCE = 2e-3
 """Largest difference of a probability to the exported network's own answer: room for other kernels, not for bugs."""
 
 _PROBABILITIES = "probabilities"
-
-NOWHERE = "/nonexistent"
 
 MOST_FACES = 64
 """Faces a run; more are run in pieces, which bounds the memory of a crowd."""
@@ -111,13 +110,7 @@ def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.Infer
         raise ModelError(f"{path}: this is a checkpoint; make a model of it with: fer-export {path}")
     providers = _providers(device)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A spinning thread would take the core that decoding and encoding need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    # Models of ours keep their weights inside. Whatever else a stranger's file names is looked for where nothing is.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    set_up(options, threads)
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:

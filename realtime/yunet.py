@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_live.bundled import DETECTOR_YUNET, asset_path
 from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import ModelError
+from fer_live.sessions import set_up
 
 from .datatypes import Faces, Floats, Frame
 from .downscale import downscaled_bgr
@@ -59,10 +60,7 @@ class YuNetDetector:
         self._max_overlap = max_overlap
         self._framing = framing
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        set_up(options, 1)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base but this one

@@ -1,13 +1,23 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 # Nothing here is timed: the machine may be busy.
 settings.register_profile("fer-live", deadline=None)
 settings.load_profile("fer-live")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on more threads, above all beside other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +37,6 @@ def shared_media() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of an untrained small network."""
-    pytest.importorskip("torch")
     from fer_live.training.checkpoint import save_checkpoint
     from fer_live.training.testing import untrained_checkpoint
 

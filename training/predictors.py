@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
+from fer_live.sessions import set_up
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .evaluate import crops_of, predict_logits, probabilities_of
@@ -22,7 +23,6 @@ __all__ = ["OnnxPredictor", "Predictor", "TorchPredictor", "load_predictor", "mi
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
-NOWHERE = "/nonexistent"
 
 
 class Predictor(Protocol):
@@ -85,11 +85,7 @@ def open_session(model: bytes, *, threads: int = 0, name: str = "model") -> onnx
         ModelError: not an ONNX model, or one that onnxruntime can't run.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Models of ours keep their weights inside. Whatever else a stranger's file names is looked for where nothing is.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    set_up(options, threads)
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common base but Exception

@@ -5,19 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from fer_live.training.data import Fer2013
 from fer_live.training.testing import synthetic_fer2013
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on more threads, above all beside other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
