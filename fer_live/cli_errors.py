@@ -77,7 +77,8 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
         if error.errno == errno.EPIPE:  # the reader of our output, head say, has gone: nothing to tell it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        return _fail(f"{prog}: error: {one_line(error)}", debug, 1)
+        told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else one_line(error)
+        return _fail(f"{prog}: error: {told}", debug, 1)
     except Exception as error:
         hint = "" if debug else "; run it again with --debug for the traceback, and please report it"
         return _fail(f"{prog}: error: unexpected {type(error).__name__}: {one_line(error)}{hint}", debug, 1)

@@ -22,7 +22,7 @@ def command(error: BaseException | None) -> click.Command:
         (None, 0, ""),
         (SourceError("a.mp4: no such file"), 1, "tool: error: a.mp4: no such file\n"),
         (ModelError("two\nlines"), 1, "tool: error: two lines\n"),
-        (PermissionError(13, "Permission denied", "x"), 1, "tool: error: [Errno 13] Permission denied: 'x'\n"),
+        (PermissionError(13, "Permission denied", "x"), 1, "tool: error: x: Permission denied\n"),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
         (click.Abort(), 130, "tool: interrupted\n"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 1, "pip install 'fer-live[train]'"),
