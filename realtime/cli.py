@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -153,17 +154,16 @@ def _run(options: Options) -> int:
         source = stack.enter_context(_open_source(options))
         sink = stack.enter_context(_open_sink(options, source.info)) if options.out is not None else None
         detector, classifier = _open_models(options, stack)
-        live = source.info.is_live
+        # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
+        paced = not source.info.is_live and sink is None
         display: Channel[Result] | None = None
         if watch:
-            # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
-            whole = not live and sink is None
-            display = Channel(16, Overflow.BLOCK) if whole else Channel(1, Overflow.DROP_OLDEST)
+            display = Channel(16, Overflow.BLOCK) if paced else Channel(1, Overflow.DROP_OLDEST)
         pipeline = Pipeline(source, detector, classifier, [sink] if sink is not None else [], display)
         try:
             with _signals(pipeline):
                 if display is not None:
-                    _watch(pipeline, display, source.info, paced=not live and sink is None)
+                    _watch(pipeline, display, source.info, paced=paced)
                 else:
                     _progress(pipeline, source.info)
                 summary = pipeline.wait()
@@ -231,6 +231,8 @@ def _watch(pipeline: Pipeline, display: Channel[Result], info: SourceInfo, *, pa
     from .window import Window
 
     pipeline.start()
+    # The window's thread waits for results, so another one looks for a second Ctrl-C: a camera may give none.
+    threading.Thread(target=pipeline.wait_until_done, daemon=True).start()
     Window(f"{PROG}: {info.name}", display, paced=paced, on_quit=pipeline.stop).run()
 
 

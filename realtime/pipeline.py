@@ -74,8 +74,7 @@ class Pipeline:
         self._detected: Channel[_Detected] = Channel(2 if live else 2 * BATCH_FRAMES, Overflow.BLOCK)
         self._classified: Channel[Result] = Channel(2 if live else BATCH_FRAMES, Overflow.BLOCK)
         self._live = live
-        self.interrupted = self._ending = False
-        self._stop = threading.Event()
+        self.interrupted = self._stopping = self._ending = False
         self._finished = threading.Event()
         self._failure_lock = threading.Lock()
         self._failure: BaseException | None = None
@@ -106,7 +105,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Ask the run to end: no more frames are read, those on the way are finished. From any thread, at any time."""
-        self._stop.set()
+        self._stopping = True
 
     def interrupt(self) -> None:
         """As :meth:`stop`, from a signal handler: ``interrupted`` is then true. A second time: end at once.
@@ -115,14 +114,14 @@ class Pipeline:
         :meth:`is_done` look at them.
         """
         self._ending = self.interrupted
-        self.interrupted = True
+        self.interrupted = self._stopping = True
 
     def abort(self, reason: BaseException) -> None:
         """End the run now; :meth:`wait` raises ``reason`` unless something else failed before."""
         with self._failure_lock:
             if self._failure is None:
                 self._failure = reason
-        self._stop.set()
+        self._stopping = True
         for channel in (self._read, self._detected, self._classified, self._display):
             if channel is not None:
                 channel.abort()
@@ -134,14 +133,18 @@ class Pipeline:
             self.abort(KeyboardInterrupt())
         return self._finished.wait(timeout_s)
 
+    def wait_until_done(self) -> None:
+        """Wait for the end of the run, looking for a second :meth:`interrupt` meanwhile."""
+        while not self.is_done(0.1):  # with a bound, so that Ctrl-C is seen on every platform
+            pass
+
     def wait(self) -> Summary:
         """Wait for the end of the run, then for its threads.
 
         Raises:
             Exception: whatever a stage raised first, as it was raised.
         """
-        while not self.is_done(0.1):  # with a bound, so that Ctrl-C is seen on every platform
-            pass
+        self.wait_until_done()
         stuck = []
         for thread in self._threads:
             thread.join(JOIN_S)
@@ -178,7 +181,7 @@ class Pipeline:
 
     def _run_read(self) -> None:
         for frame in self._source:
-            if self._stop.is_set() or self.interrupted:
+            if self._stopping:
                 break
             self._read.put((frame, time.perf_counter()))
         self._read.close()
@@ -228,7 +231,7 @@ class Pipeline:
             self._frames += 1
             self._faces += len(result.faces)
             self._ended_s = done_s
-        if self._frames or not (self.interrupted or self._stop.is_set()):
+        if self._frames or not self._stopping:
             for sink in self._sinks:
                 sink.finish()
         if self._display is not None:

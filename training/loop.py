@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -184,7 +184,7 @@ def train(
             if history[-1].public_accuracy > best:
                 best = history[-1].public_accuracy
                 provenance = {"epoch": asdict(history[-1]), **identity, **made_by}
-                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, device, provenance)
+                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, heads, provenance)
             save_tensors(
                 folder / "last.pt",
                 {
@@ -235,12 +235,11 @@ def _write_model(
     contract: Contract,
     recipe: Recipe,
     dataset: Fer2013,
-    device: torch.device,
+    logits: Sequence[np.ndarray[Any, np.dtype[np.float32]]],
     provenance: dict[str, Any],
 ) -> None:
-    """Write the checkpoint, its temperatures fitted on PublicTest."""
+    """Write the checkpoint, its temperatures fitted on ``logits``: the network's (N, C) on PublicTest, by head."""
     public = dataset.rows(Usage.PublicTest)
-    logits = predict_logits(network, dataset.images[public], contract, device)
     targets = {
         "fer2013": functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
         "ferplus": torch.from_numpy(ferplus_distribution(dataset.votes[public])),

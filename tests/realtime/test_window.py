@@ -1,14 +1,18 @@
 """The window, its GUI calls replaced, and the question whether there is a display."""
 
 import sys
+import threading
+from collections.abc import Iterator
 
 import cv2
 import pytest
 
 from fer_live.realtime import window as module
 from fer_live.realtime.channel import Channel, Overflow
-from fer_live.realtime.datatypes import Result
-from fer_live.realtime.testing import make_frame, make_result
+from fer_live.realtime.cli import _watch
+from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.pipeline import Pipeline
+from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSource, make_frame, make_result
 from fer_live.realtime.window import Window, why_no_display
 
 
@@ -38,11 +42,12 @@ class FakeGui:
         self.destroyed = True
 
 
-def filled(n: int) -> Channel[Result]:
+def filled(n: int, *, close: bool = True) -> Channel[Result]:
     channel: Channel[Result] = Channel(max(1, n), Overflow.BLOCK)
     for index in range(n):
         channel.put(make_result(make_frame(64, 48, index, index / 25)))
-    channel.close()
+    if close:
+        channel.close()
     return channel
 
 
@@ -80,6 +85,28 @@ def test_a_watched_file_waits_for_each_frames_time(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module.time, "perf_counter", lambda: 100.0)
     Window("title", filled(4), paced=True, on_quit=lambda: None).run()
     assert gui.waits_ms == [1, 40, 80, 120]
+
+
+def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera whose driver hangs must not leave only kill -9."""
+    hangs = threading.Event()
+
+    class HangingSource(ListSource):
+        def __iter__(self) -> Iterator[Frame]:
+            assert hangs.wait(60)
+            yield from ()
+
+    gui, display = FakeGui([]), filled(0, close=False)
+    gui.install(monkeypatch)
+    source = HangingSource([make_frame(64, 48)])
+    pipeline = Pipeline(source, FakeDetector(), FakeClassifier(), [], display)
+    pipeline.interrupt()
+    pipeline.interrupt()
+    _watch(pipeline, display, source.info, paced=False)
+    assert gui.destroyed
+    hangs.set()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
