@@ -49,3 +49,8 @@ class ContractError(ModelError):
 
 class DeviceError(FerLiveError):
     """An execution provider or display that was asked for and is not there."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message, its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

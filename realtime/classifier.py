@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fer_live.contract import Contract
-from fer_live.errors import ContractError, DeviceError, ModelError
+from fer_live.errors import ContractError, DeviceError, ModelError, first_line
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
 from fer_live.sessions import set_up
 
@@ -115,8 +115,8 @@ def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.Infer
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:
         if device is not Device.CUDA:
-            raise ModelError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from error
-        raise DeviceError(f"CUDA cannot run {path}: {_first_line(error)}; use --device cpu") from error
+            raise ModelError(f"{path}: onnxruntime cannot load it: {first_line(error)}") from error
+        raise DeviceError(f"CUDA cannot run {path}: {first_line(error)}; use --device cpu") from error
     if device is Device.CUDA and session.get_providers()[0] != "CUDAExecutionProvider":
         raise DeviceError(
             _no_cuda("onnxruntime's CUDA provider did not load (pip install 'fer-live[cuda]' brings its libraries)")
@@ -155,7 +155,3 @@ def _why_no_cuda() -> str | None:
 
 def _no_cuda(reason: str) -> str:
     return f"CUDA was asked for and cannot be used: {reason}; use --device cpu or mend that"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_live.contract import Contract
-from fer_live.errors import ContractError, ModelError
+from fer_live.errors import ContractError, ModelError, first_line
 
 from .files import system_errors_as
 from .recipe import ModelSpec, build_model
@@ -53,7 +53,7 @@ class Checkpoint:
         try:
             network.load_state_dict(dict(self.state))
         except RuntimeError as error:
-            raise ModelError(f"weights don't fit the network {self.model.name!r}: {_first_line(error)}") from error
+            raise ModelError(f"weights don't fit the network {self.model.name!r}: {first_line(error)}") from error
         return network.eval()
 
 
@@ -120,7 +120,3 @@ def load_tensors(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ModelError(f"{path}: not a checkpoint: it holds a {type(raw).__name__}")
     return raw
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
