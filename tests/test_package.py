@@ -36,7 +36,10 @@ def test_live_imports_no_training_library(in_checkout: bool, tmp_path: Path) -> 
     assert python(code, ROOT if in_checkout else tmp_path) == "[]\n"
 
 
-@pytest.mark.parametrize("module", ["fer_live.realtime.cli", "fer_live.export.cli", "fer_live.training.cli"])
+@pytest.mark.parametrize(
+    "module",
+    ["fer_live.realtime.cli", "fer_live.export.cli", "fer_live.training.cli", "fer_live.training.eval_cli"],
+)
 def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None:
     code = (
         f"import sys, {module}\n"

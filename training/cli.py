@@ -1,13 +1,11 @@
-"""``fer-train`` and ``fer-eval``."""
+"""``fer-train``."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,13 +14,9 @@ from fer_live.errors import ModelError
 
 from .options import ARGUMENT, RECIPE, setting_options
 from .recipes import RECIPES, Recipe
+from .terminal import DATA_HELP, load_data
 
-if TYPE_CHECKING:
-    from .data import Fer2013
-
-__all__ = ["eval_command", "eval_main", "train_command", "train_main"]
-
-DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
+__all__ = ["train_command", "train_main"]
 
 
 def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -113,7 +107,7 @@ def train_command(
     bf16 = choose_bf16(precision, where)
     if threads is not None:
         torch.set_num_threads(threads)
-    dataset = _load(data)
+    dataset = load_data(data)
     computing = f"{where.type}, {'bf16' if bf16 else 'float32'}, {torch.get_num_threads()} CPU threads"
     click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
     with training_progress(chosen.train.epochs, chosen.train.batch_size) as progress:
@@ -186,102 +180,12 @@ def _preview(recipe: Recipe, data: Path, target: Path) -> None:
     from .files import system_errors_as
     from .preview import draw_preview
 
-    dataset = _load(data)
+    dataset = load_data(data)
     with system_errors_as(SinkError, target):
         draw_preview(target, recipe.name, recipe.train, dataset)
     click.echo(f"written: {target}")
 
 
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for metrics.json, report.md and pictures.")
-@click.option("--mirror", is_flag=True, help="Average each image's answer with its mirror image's.")
-@click.option(
-    "--with-private/--public-only",
-    default=True,
-    show_default=True,
-    help="Open PrivateTest once, at the end; choose between models with --public-only.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.version_option(package_name="fer-live", prog_name="fer-eval")
-@debug_option
-def eval_command(model: Path, data: Path, out: Path | None, mirror: bool, with_private: bool, device: str) -> None:
-    """Evaluate MODEL, a model.pt or an exported .onnx, on FER2013's test splits.
-
-    An .onnx is run by onnxruntime on the CPU, so that the figures are those of the file that is used live.
-    """
-    from datetime import UTC, datetime
-
-    from .device import choose_device
-    from .files import make_folder
-    from .predictors import load_predictor
-    from .provenance import environment, file_sha256
-    from .report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
-
-    predict = load_predictor(model, choose_device(device))
-    dataset = _load(data)
-    if out is not None:
-        make_folder(out)  # before the long work
-    evaluation = evaluate(predict, dataset, with_private=with_private, mirror=mirror)
-    _table(f"{model.name}, {evaluation.view}, {evaluation.runtime}", SPLIT_COLUMNS, split_rows(evaluation))
-    for split in evaluation.splits:
-        _table(f"{split.name}, by class", CLASS_COLUMNS, class_rows(split.fer2013))
-    if out is not None:
-        about = {
-            "model": {"file": model.name, "sha256": file_sha256(model), "provenance": predict.provenance},
-            "data": {**dataset.identity(), "notes": list(dataset.notes)},
-            "date": datetime.now(UTC).date().isoformat(),
-            "environment": environment(),
-        }
-        write_report(out, evaluation, about)
-        click.echo(f"written: {out / 'metrics.json'}, {out / 'report.md'} and pictures")
-
-
-def _load(path: Path) -> Fer2013:
-    from .data import load_fer2013
-
-    with _reading(path) as tick:
-        dataset = load_fer2013(path, tick)
-    for note in dataset.notes:
-        click.echo(f"note: {note}")
-    return dataset
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal how many images have been read; says nothing elsewhere."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"reading {path}") as status:
-        yield lambda images: status.update(f"reading {path}: {images:,} images")
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table with rules on a terminal, aligned columns elsewhere."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(title=title, title_justify="left")
-        for number, column in enumerate(columns):
-            table.add_column(column, justify="right" if number else "left")
-        for row in rows:
-            table.add_row(*row)
-        Console().print(table)
-        return
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    click.echo(f"\n{title}")
-    for row in (columns, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
-
-
 def train_main() -> None:
     """Entry point of ``fer-train``."""
     sys.exit(run_command(train_command, "fer-train"))
-
-
-def eval_main() -> None:
-    """Entry point of ``fer-eval``."""
-    sys.exit(run_command(eval_command, "fer-eval"))

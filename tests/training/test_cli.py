@@ -15,9 +15,10 @@ from fer_live.cli_errors import run_command
 from fer_live.errors import DeviceError
 from fer_live.export.cli import export_command
 from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
-from fer_live.training.cli import eval_command, train_command
+from fer_live.training.cli import train_command
 from fer_live.training.describe import LIST_COLUMNS, describe
 from fer_live.training.device import choose_bf16, choose_device
+from fer_live.training.eval_cli import eval_command
 from fer_live.training.preview import preview_rows
 from fer_live.training.recipes import RECIPES, TrainConfig
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint

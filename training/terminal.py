@@ -1,0 +1,58 @@
+"""What ``fer-train`` and ``fer-eval`` share: the ``--data`` option's help and reading, and tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from .data import Fer2013
+
+__all__ = ["DATA_HELP", "load_data", "print_table"]
+
+DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
+
+
+def load_data(path: Path) -> Fer2013:
+    """Read FER2013, with a count on a terminal, and print what must be known of how it was read."""
+    from .data import load_fer2013
+
+    with _reading(path) as tick:
+        dataset = load_fer2013(path, tick)
+    for note in dataset.notes:
+        click.echo(f"note: {note}")
+    return dataset
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many images have been read; says nothing elsewhere."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"reading {path}") as status:
+        yield lambda images: status.update(f"reading {path}: {images:,} images")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table with rules on a terminal, aligned columns elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    click.echo(f"\n{title}")
+    for row in (columns, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
