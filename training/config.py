@@ -48,6 +48,9 @@ class TrainConfig:
     """
 
     epochs: int = _number(60, 1, 100_000, "passes over the training images")
+    epoch_share: float = _number(
+        1.0, 0.0001, 1, "share of each pass that is trained on, for less time than one pass takes"
+    )
     batch_size: int = _number(256, 2, 65_536, "images a step")
     optimizer: str = _choice("sgd", ("sgd", "adam", "adamw", "rmsprop"), "what takes the steps")
     lr: float = _number(0.2, 0, 100, "peak learning rate")
@@ -89,6 +92,9 @@ class TrainConfig:
     noise: float = _number(0.0, 0, 1, "largest standard deviation of Gaussian noise, of the full range")
     clean_tail: float = _number(0.15, 0, 1, "last share of the epochs without mixup, erasing and strong warps")
     ema_decay: float = _number(0.999, 0, 1, "of the weights' moving average, a step; 0 for no average")
+    public_images: int = _number(
+        0, 0, 100_000, "images of PublicTest to judge an epoch by, a fixed draw; 0: all of them"
+    )
     seed: int = _number(0, 0, 2**31 - 1, "of weights, order and augmentation")
 
     def __post_init__(self) -> None:

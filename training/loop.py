@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,7 +28,7 @@ from fer_live.errors import DataError, ModelError
 
 from .augment import augment, mixup
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
-from .data import Fer2013, Usage
+from .data import Fer2013
 from .evaluate import fit_temperature, normalise, predict_logits
 from .ferplus import ferplus_distribution, image_hashes
 from .files import make_folder
@@ -37,14 +38,22 @@ from .optimise import learning_rate, make_optimizer
 from .plots import draw_curves
 from .provenance import environment
 from .recipe import Recipe, build_model
-from .sampling import epoch_length, epoch_order
+from .sampling import epoch_generator, epoch_length, epoch_order, public_rows
 
-__all__ = ["Epoch", "train"]
+__all__ = ["Epoch", "RanAwayError", "train"]
+
+
+class RanAwayError(ModelError):
+    """Losses or weights are not finite any more; ``model.pt``, where an epoch before was fine, still holds that one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch gave. Losses in nats; accuracies 0..1 on PublicTest by the time-averaged weights."""
+    """What one epoch gave. Losses in nats; accuracies 0..1 on PublicTest by the time-averaged weights.
+
+    ``elapsed_s`` and ``cpu_s``, the processor time of this process on all its cores, count from the first epoch's
+    start, without the unfinished epochs of runs that were stopped.
+    """
 
     epoch: int
     lr: float
@@ -54,6 +63,7 @@ class Epoch:
     public_nll: float
     images_per_s: float
     elapsed_s: float
+    cpu_s: float
 
 
 def train(
@@ -84,12 +94,13 @@ def train(
         DataError: a split is empty.
         ModelError: the folder holds a run of another recipe, configuration, precision or data, or one without its
             model.pt.
+        RanAwayError: the loss is not finite; a lower learning rate helps.
         SinkError: the folder can't be made or written to.
     """
     config = recipe.train
     contract = recipe.contract()
     rows = dataset.training_rows(config.cleaning)
-    public = dataset.rows(Usage.PublicTest)
+    public = public_rows(dataset, config)
     length = epoch_length(torch.from_numpy(dataset.expression[rows]), config)
     if length < config.batch_size or not len(public):
         raise DataError(
@@ -116,7 +127,7 @@ def train(
     network = network.to(device).to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
     optimizer = make_optimizer(network, config)
-    steps = length // config.batch_size
+    steps = max(1, int(length * config.epoch_share) // config.batch_size)
     history: list[Epoch] = []
     if (folder / "last.pt").exists():
         history = _resume(folder / "last.pt", network, averaged, optimizer)
@@ -124,7 +135,8 @@ def train(
             on_epoch(past)
     best = max((past.public_accuracy for past in history), default=-1.0)
     elapsed_before = history[-1].elapsed_s if history else 0.0
-    started = time.perf_counter()
+    cpu_before = history[-1].cpu_s if history else 0.0
+    started, cpu_started = time.perf_counter(), time.process_time()
 
     with _Logbook(folder, len(history)) as logbook:
         logbook.start(history)
@@ -132,8 +144,8 @@ def train(
             if _out_of_patience(history, config.patience):
                 break
             # One generator an epoch: a run that was killed repeats its unfinished epoch with the same draws.
-            generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
-            torch.manual_seed(config.seed * 1_000_003 + epoch)  # dropout draws from the global one
+            generator = epoch_generator(config, epoch, device)
+            torch.manual_seed(generator.initial_seed())  # dropout draws from the global one
             clean = epoch >= round(config.epochs * (1 - config.clean_tail))
             order, repeat = epoch_order(labels, config, generator)
             losses = [past.public_nll for past in history]
@@ -170,7 +182,7 @@ def train(
             loss_mean = float(total) / steps
             heads = predict_logits(averaged.module, public_images, contract, device)
             if not (math.isfinite(loss_mean) and all(np.isfinite(logits).all() for logits in heads)):
-                raise ModelError(f"{folder}: epoch {epoch + 1} has run away (loss {loss_mean:.3g}): lower --lr")
+                raise RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss_mean:.3g}): lower --lr")
             history.append(
                 Epoch(
                     epoch=epoch,
@@ -178,13 +190,14 @@ def train(
                     train_loss=loss_mean,
                     images_per_s=steps * config.batch_size / seconds,
                     elapsed_s=elapsed_before + time.perf_counter() - started,
+                    cpu_s=cpu_before + time.process_time() - cpu_started,
                     **_public_metrics(heads[0], public_labels),
                 )
             )
             if history[-1].public_accuracy > best:
                 best = history[-1].public_accuracy
                 provenance = {"epoch": asdict(history[-1]), **identity, **made_by}
-                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, heads, provenance)
+                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, public, heads, provenance)
             save_tensors(
                 folder / "last.pt",
                 {
@@ -235,11 +248,11 @@ def _write_model(
     contract: Contract,
     recipe: Recipe,
     dataset: Fer2013,
+    public: NDArray[np.int64],
     logits: Sequence[np.ndarray[Any, np.dtype[np.float32]]],
     provenance: dict[str, Any],
 ) -> None:
-    """Write the checkpoint, its temperatures fitted on ``logits``: the network's (N, C) on PublicTest, by head."""
-    public = dataset.rows(Usage.PublicTest)
+    """Write the checkpoint, its temperatures fitted on ``logits``: the network's (N, C) on rows ``public``, by head."""
     targets = {
         "fer2013": functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
         "ferplus": torch.from_numpy(ferplus_distribution(dataset.votes[public])),

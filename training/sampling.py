@@ -1,13 +1,34 @@
-"""Which training images come up in an epoch, and how often: the balance of classes."""
+"""Which training images come up in an epoch, and how often (the balance of classes), and which ones judge it."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .config import TrainConfig
+from .data import Fer2013, Usage
 
-__all__ = ["epoch_length", "epoch_order"]
+__all__ = ["epoch_generator", "epoch_length", "epoch_order", "public_rows", "sample_rows"]
+
+
+def epoch_generator(config: TrainConfig, epoch: int, device: torch.device) -> torch.Generator:
+    """The source of randomness of one epoch, its own: an epoch that is repeated draws the same again."""
+    return torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
+
+
+def public_rows(dataset: Fer2013, config: TrainConfig) -> NDArray[np.int64]:
+    """The rows of PublicTest that judge an epoch: all, or the fixed draw that ``public_images`` asks for."""
+    rows = dataset.rows(Usage.PublicTest)
+    return sample_rows(rows, config.public_images or len(rows))
+
+
+def sample_rows(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """``n`` of the rows in their order, or all where there are no more: the same ones each time."""
+    if n >= len(rows):
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, n, replace=False))
 
 
 def epoch_length(labels: Tensor, config: TrainConfig) -> int:

@@ -16,7 +16,7 @@ from fer_live.errors import DataError, ModelError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
 from fer_live.training.data import Fer2013, Usage
 from fer_live.training.evaluate import predict_logits
-from fer_live.training.loop import Epoch, train
+from fer_live.training.loop import Epoch, RanAwayError, train
 from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
 from fer_live.training.testing import subset, synthetic_fer2013
 
@@ -70,7 +70,7 @@ def same_run(one: Path, other: Path) -> None:
         assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
     untimed = [
         [
-            {key: value for key, value in json.loads(line).items() if key not in ("images_per_s", "elapsed_s")}
+            {key: value for key, value in json.loads(line).items() if key not in ("images_per_s", "elapsed_s", "cpu_s")}
             for line in (folder / "metrics.jsonl").read_text().splitlines()
         ]
         for folder in (one, other)
@@ -251,7 +251,7 @@ def test_too_little_data_is_refused(dataset: Fer2013, tmp_path: Path) -> None:
 
 
 def test_a_training_that_explodes_says_so(dataset: Fer2013, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="lower --lr"):
+    with pytest.raises(RanAwayError, match="lower --lr"):
         run(tmp_path, dataset, QUICK.with_options({"lr": 100.0, "weight_decay": 10.0, "epochs": 3, "warmup": 0.0}))
 
 
@@ -300,6 +300,16 @@ def test_a_plateau_lowers_the_rate_and_survives_a_resumption(dataset: Fer2013, t
 def test_every_choice_trains(options: dict, dataset: Fer2013, tmp_path: Path) -> None:
     (epoch,) = run(tmp_path, dataset, QUICK.with_options({"epochs": 1, **options}))
     assert math.isfinite(epoch.train_loss)
+
+
+def test_a_share_of_the_epoch_and_of_public_test(dataset: Fer2013, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    recipe = QUICK.with_options({"epochs": 2, "epoch_share": 0.6, "public_images": 10})  # of 224 images, 7 batches
+    train(recipe, dataset, tmp_path, device=CPU, bf16=False, on_step=lambda epoch, step, of: steps.append((epoch, of)))
+    assert steps == [(0, 4)] * 4 + [(1, 4)] * 4
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(10 * line["public_accuracy"] == pytest.approx(round(10 * line["public_accuracy"])) for line in lines)
+    assert 0 < lines[0]["cpu_s"] < lines[1]["cpu_s"]
 
 
 def test_bf16_learns_too(dataset: Fer2013, tmp_path: Path) -> None:
