@@ -76,9 +76,10 @@ class Annotator:
             left, top, right, bottom = (int(value) for value in np.rint(box))
             # Small faces stand close together: their text is smaller too.
             text = min(largest, max(SMALLEST_TEXT, round((right - left) / 3)))
-            probabilities = result.predictions.probabilities[number]
-            best = int(probabilities.argmax())
-            label = result.predictions.labels[best]
+            predictions = result.expressions.smoothed
+            probabilities = predictions.probabilities[number]
+            best = int(result.expressions.shown[number])
+            label = predictions.labels[best]
             colour = _COLOURS.get(label, _OTHER)
             canvas.outline(Rect(left, top, right, bottom), stroke, colour)
             tag = f"{label} {100 * probabilities[best]:.0f}%"
@@ -90,16 +91,16 @@ class Annotator:
             tag_left = left if tag_wh[0] <= right - left else (left + right - tag_wh[0]) // 2
             tag_left = min(max(0, tag_left), max(0, width - tag_wh[0]))
             track = int(result.track_ids[number])
-            panel = self._panel(track, box, text, (width, height), result.predictions, taken, canvas)
+            panel = self._panel(track, box, text, (width, height), predictions, taken, canvas)
             if panel is not None:
-                _draw_panel(canvas, panel, probabilities, result.predictions.labels, text)
+                _draw_panel(canvas, panel, probabilities, predictions.labels, text)
                 taken.append(panel.as_box())
             else:
                 bars_top = bottom + (tag_wh[1] if tag_top == bottom else 0)
                 half = max(right - left, 3 * text) // 2
                 middle = (left + right) // 2
                 bars = Rect(middle - half, bars_top, middle + half, bars_top + text)
-                _draw_compact_bars(canvas, bars, probabilities, result.predictions.labels)
+                _draw_compact_bars(canvas, bars, probabilities, predictions.labels)
             tags.append((tag, tag_left, tag_top, text, colour))
         # Last, so that no neighbour's bars hide a label.
         for entry in tags:

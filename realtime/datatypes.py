@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol, Self
 
@@ -19,6 +20,8 @@ __all__ = [
     "Classifier",
     "ColourTags",
     "Detector",
+    "Doubt",
+    "Expressions",
     "Faces",
     "Frame",
     "Predictions",
@@ -147,6 +150,47 @@ class Predictions:
         return len(self.probabilities)
 
 
+class Doubt(StrEnum):
+    """Why no expression is claimed for a face; the value is how it is shown."""
+
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    TURNED_AWAY = "turned away"
+    LOW_CONFIDENCE = "low confidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """What is said of the N faces of one frame.
+
+    ``raw``: the classifier's answer to the newest crop of each face that it saw. ``smoothed``: the same over time.
+    ``shown``: (N,) int64, which of the labels each face carries; with hysteresis, so not always the likeliest of
+    ``smoothed``. ``doubts``: (N,), None where the label is meant. ``fresh``: (N,) bool, whether the face was
+    classified on this very frame.
+    """
+
+    raw: Predictions
+    smoothed: Predictions
+    shown: NDArray[np.int64]
+    doubts: tuple[Doubt | None, ...]
+    fresh: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n = len(self.raw)
+        found = (len(self.smoothed), len(self.shown), len(self.doubts), len(self.fresh))
+        if found != (n, n, n, n) or self.raw.labels != self.smoothed.labels:
+            raise ValueError(f"raw, smoothed, shown, doubts and fresh must be of the same faces, found {n}, {found}")
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @classmethod
+    def of(cls, raw: Predictions) -> Self:
+        """Taken as they are: unsmoothed, the likeliest label shown, nothing doubted."""
+        n = len(raw)
+        return cls(raw, raw, raw.probabilities.argmax(1).astype(np.int64), (None,) * n, np.ones(n, np.bool_))
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A frame with all that was found in it.
@@ -158,14 +202,14 @@ class Result:
     frame: Frame
     faces: Faces
     track_ids: NDArray[np.int64]
-    predictions: Predictions
+    expressions: Expressions
     latency_ms: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        if not len(self.faces) == len(self.track_ids) == len(self.predictions):
+        if not len(self.faces) == len(self.track_ids) == len(self.expressions):
             raise ValueError(
-                f"faces, track_ids and predictions must be equally many, found {len(self.faces)}, "
-                f"{len(self.track_ids)}, {len(self.predictions)}"
+                f"faces, track_ids and expressions must be equally many, found {len(self.faces)}, "
+                f"{len(self.track_ids)}, {len(self.expressions)}"
             )
 
 

@@ -21,7 +21,7 @@ from fer_live.preprocess import crop_faces
 
 from .annotate import Annotator
 from .channel import Aborted, Channel, Overflow
-from .datatypes import Classifier, Detector, Faces, Frame, Predictions, Result, Sink, Source
+from .datatypes import Classifier, Detector, Expressions, Faces, Frame, Predictions, Result, Sink, Source
 from .stats import Summary
 from .tracker import IouTracker
 
@@ -212,7 +212,7 @@ class Pipeline:
                         entry.frame,
                         entry.faces,
                         entry.track_ids,
-                        Predictions(mine, predictions.labels),
+                        Expressions.of(Predictions(mine, predictions.labels)),
                         {**entry.latency_ms, "classify": each_ms},
                     )
                 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_live.contract import FER2013_FRAMING, FER2013_LABELS, Contract, Head
 
 from .clips import LEAST_WIDTH, make_clip, make_frame, read_index
-from .datatypes import Faces, Frame, Predictions, Result, SourceInfo
+from .datatypes import Expressions, Faces, Frame, Predictions, Result, SourceInfo
 
 __all__ = [
     "FakeCapture",
@@ -33,7 +33,7 @@ __all__ = [
 def make_result(frame: Frame) -> Result:
     """A result without faces for ``frame``."""
     none = Predictions(np.zeros((0, len(FER2013_LABELS)), np.float32), FER2013_LABELS)
-    return Result(frame, Faces.empty(), np.zeros(0, np.int64), none, {})
+    return Result(frame, Faces.empty(), np.zeros(0, np.int64), Expressions.of(none), {})
 
 
 class _Failing:

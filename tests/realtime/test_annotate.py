@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fer_live.contract import FER2013_LABELS
 from fer_live.realtime.annotate import Annotator
 from fer_live.realtime.colour import frame_to_bgr
-from fer_live.realtime.datatypes import Faces, Frame, Predictions, Result
+from fer_live.realtime.datatypes import Expressions, Faces, Frame, Predictions, Result
 
 
 def grey_frame(width: int, height: int, luma: int = 90) -> Frame:
@@ -24,7 +24,7 @@ def result_of(frame: Frame, boxes: list[tuple[float, float, float, float]], best
     probabilities = np.full((n, 7), 0.02, np.float32)
     probabilities[:, best] = 0.88
     faces = Faces(xyxy, np.ones(n, np.float32), np.zeros((n, 4), np.float32))
-    return Result(frame, faces, np.arange(1, n + 1), Predictions(probabilities, FER2013_LABELS), {})
+    return Result(frame, faces, np.arange(1, n + 1), Expressions.of(Predictions(probabilities, FER2013_LABELS)), {})
 
 
 @settings(max_examples=60, deadline=None)

@@ -65,7 +65,7 @@ def test_each_face_gets_its_own_prediction() -> None:
     for frame, result in zip(frames(20), sink.results, strict=True):
         squares = faces_of(frame).squares
         crops = crop_faces(frame.y, squares, classifier.contract, limited_range=frame.limited_range)
-        np.testing.assert_array_equal(result.predictions.probabilities, brightest_is(crops))
+        np.testing.assert_array_equal(result.expressions.raw.probabilities, brightest_is(crops))
 
 
 @pytest.mark.parametrize("at", [0, 5])
