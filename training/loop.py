@@ -29,7 +29,7 @@ from fer_live.errors import DataError, ModelError
 from .augment import augment, mixup
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from .data import Fer2013
-from .evaluate import fit_temperature, normalise, predict_logits
+from .evaluate import normalise, predict_logits
 from .ferplus import ferplus_distribution, image_hashes
 from .files import make_folder
 from .losses import LabelLoss, votes_loss
@@ -38,7 +38,8 @@ from .optimise import learning_rate, make_optimizer
 from .plots import draw_curves
 from .provenance import environment
 from .recipe import Recipe, build_model
-from .sampling import epoch_generator, epoch_length, epoch_order, public_rows
+from .sampling import epoch_generator, epoch_length, epoch_order, epoch_steps, public_rows
+from .temperatures import fit_temperatures
 
 __all__ = ["Epoch", "RanAwayError", "train"]
 
@@ -127,7 +128,7 @@ def train(
     network = network.to(device).to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
     optimizer = make_optimizer(network, config)
-    steps = max(1, int(length * config.epoch_share) // config.batch_size)
+    steps = epoch_steps(length, config)
     history: list[Epoch] = []
     if (folder / "last.pt").exists():
         history = _resume(folder / "last.pt", network, averaged, optimizer)
@@ -253,16 +254,9 @@ def _write_model(
     provenance: dict[str, Any],
 ) -> None:
     """Write the checkpoint, its temperatures fitted on ``logits``: the network's (N, C) on rows ``public``, by head."""
-    targets = {
-        "fer2013": functional.one_hot(torch.from_numpy(dataset.expression[public]), len(contract.labels)).float(),
-        "ferplus": torch.from_numpy(ferplus_distribution(dataset.votes[public])),
-    }
-    temperatures = {
-        head.name: fit_temperature(torch.from_numpy(values), targets[head.name])
-        for head, values in zip(contract.heads, logits, strict=True)
-    }
+    contract = fit_temperatures(contract, dataset, public, logits)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_checkpoint(path, Checkpoint(contract.with_temperatures(temperatures), recipe.model, state, provenance))
+    save_checkpoint(path, Checkpoint(contract, recipe.model, state, provenance))
 
 
 def _resume(
