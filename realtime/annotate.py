@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_live.palette import LABEL_COLOURS
+
 from .datatypes import Frame, Predictions, Result
 from .tracker import iou
 
@@ -20,16 +22,6 @@ __all__ = ["Annotator", "Rect"]
 
 Mask = NDArray[np.uint16]
 
-# Okabe and Ito's colour-blind safe palette (2008), sRGB, by label.
-_COLOURS = {
-    "angry": (213, 94, 0),
-    "disgust": (0, 158, 115),
-    "fear": (204, 121, 167),
-    "happy": (240, 228, 66),
-    "sad": (86, 180, 233),
-    "surprise": (230, 159, 0),
-    "neutral": (200, 204, 210),
-}
 _OTHER = (150, 150, 220)
 SMALLEST_TEXT = 13
 """Height in pixels of the smallest line of text that is still read with ease."""
@@ -80,7 +72,7 @@ class Annotator:
             probabilities = predictions.probabilities[number]
             best = int(result.expressions.shown[number])
             label = predictions.labels[best]
-            colour = _COLOURS.get(label, _OTHER)
+            colour = LABEL_COLOURS.get(label, _OTHER)
             canvas.outline(Rect(left, top, right, bottom), stroke, colour)
             tag = f"{label} {100 * probabilities[best]:.0f}%"
             if self.show_ids and len(boxes) > 1:
@@ -150,7 +142,7 @@ def _draw_panel(
         canvas.text(label, rect.left, top, text, _WHITE)
         bar = Rect(bar_left, top + text // 4, bar_left + max(2, round(room * probability)), top + text - text // 8)
         canvas.fill(Rect(bar_left, bar.top, bar_left + room, bar.bottom), _WHITE, 0.12)
-        canvas.fill(bar, _COLOURS.get(label, _OTHER), 1.0)
+        canvas.fill(bar, LABEL_COLOURS.get(label, _OTHER), 1.0)
 
 
 def _draw_compact_bars(
@@ -163,7 +155,7 @@ def _draw_compact_bars(
         left = round(rect.left + column * step)
         right = max(left + 2, round(rect.left + (column + 1) * step) - (2 if step >= 6 else 0))
         bar_top = rect.bottom - max(2, round(height * probability))
-        canvas.fill(Rect(left, bar_top, right, rect.bottom), _COLOURS.get(label, _OTHER), 1.0)
+        canvas.fill(Rect(left, bar_top, right, rect.bottom), LABEL_COLOURS.get(label, _OTHER), 1.0)
 
 
 class _Canvas:
