@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from fer_live.cli_errors import debug_option, one_line, run_command
-from fer_live.errors import ModelError
+from fer_live.cli_errors import debug_option, run_command
 
-from .options import ARGUMENT, RECIPE, setting_options
+from .options import ARGUMENT, RECIPE, chosen_recipe, setting_options
 from .recipes import RECIPES, Recipe
 from .terminal import DATA_HELP, load_data
 
@@ -86,7 +85,7 @@ def train_command(
     Stop it at any time; the same command goes on from its last whole epoch. The run folder holds model.pt, the
     weights of the epoch with the best PublicTest accuracy, and the run's log, curves and TensorBoard events.
     """
-    chosen = _with_options(describe or recipe, arguments, random_init, settings)
+    chosen = chosen_recipe(describe or recipe, arguments, random_init, settings)
     if describe is not None:
         _describe(chosen, out)
         return
@@ -134,31 +133,6 @@ def train_command(
     click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
     quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
     click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")
-
-
-def _with_options(
-    recipe: Recipe, arguments: tuple[tuple[str, Any], ...], random_init: bool, settings: dict[str, Any]
-) -> Recipe:
-    """The recipe as the command line wants it; a usage error where that can't be."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if random_init:
-        if given.get("init", "default") != "default":
-            raise click.UsageError(f"--random-init and --init {given['init']} exclude each other")
-        given["init"] = "default"
-    try:
-        chosen = recipe.with_options(given)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    if not arguments:
-        return chosen
-    from .summary import summarise
-
-    chosen = chosen.with_arguments(dict(arguments))
-    try:
-        summarise(chosen.model, chosen.contract())
-    except ModelError as error:
-        raise click.UsageError(f"--set: {one_line(error)}") from error
-    return chosen
 
 
 def _describe(recipe: Recipe, out: Path | None) -> None:

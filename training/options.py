@@ -5,15 +5,26 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 import click
 
+from fer_live.cli_errors import one_line
+from fer_live.errors import ModelError
+
 from .config import TrainConfig
 from .recipes import RECIPES, Recipe
 
-__all__ = ["ARGUMENT", "RECIPE", "setting_options"]
+__all__ = [
+    "ARGUMENT",
+    "RECIPE",
+    "argument_value",
+    "chosen_recipe",
+    "command_options",
+    "setting_options",
+    "setting_type",
+]
 
 
 class _RecipeName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -42,33 +53,86 @@ class _Argument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         key, equals, text = value.partition("=")
         if not (key and equals):
             self.fail(f"{value!r} is not key=value", param, ctx)
-        return key.strip().replace("-", "_"), _value(text.strip())
+        return key.strip().replace("-", "_"), argument_value(text.strip())
 
 
 RECIPE = _RecipeName()
 ARGUMENT = _Argument()
 
 
-def _value(text: str) -> Any:
+def argument_value(text: str) -> Any:
+    """What the text of ``--set`` behind the equals sign means."""
     try:
         return json.loads(text)
     except ValueError:
-        return [_value(part.strip()) for part in text.split(",") if part.strip()] if "," in text else text
+        return [argument_value(part.strip()) for part in text.split(",") if part.strip()] if "," in text else text
+
+
+def setting_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg,unused-ignore]
+    """What a field of :class:`TrainConfig` takes on the command line."""
+    about: Mapping[str, Any] = entry.metadata
+    if "choices" in about:
+        return click.Choice(about["choices"])
+    if "low" not in about:
+        return click.BOOL
+    if isinstance(entry.default, int):
+        return click.IntRange(about["low"], about["high"])
+    return click.FloatRange(about["low"], about["high"])
 
 
 def setting_options(command: Any) -> Any:
     """Decorator: an option for each field of :class:`TrainConfig`; None where the recipe's own value stands."""
     for entry in reversed(fields(TrainConfig)):
-        about: Mapping[str, Any] = entry.metadata
-        name = f"--{entry.name.replace('_', '-')}"
-        kind: Any
-        if "choices" in about:
-            kind = click.Choice(about["choices"])
-        elif "low" not in about:
-            kind, name = None, f"{name}/--no-{entry.name.replace('_', '-')}"
-        elif isinstance(entry.default, int):
-            kind = click.IntRange(about["low"], about["high"])
-        else:
-            kind = click.FloatRange(about["low"], about["high"])
-        command = click.option(name, type=kind, default=None, help=f"{about['about']}.")(command)
+        name, kind = _option(entry.name), setting_type(entry)
+        if kind is click.BOOL:
+            name = f"{name}/{_option('no_' + entry.name)}"
+        command = click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}.")(command)
     return command
+
+
+def chosen_recipe(
+    recipe: Recipe, arguments: tuple[tuple[str, Any], ...], random_init: bool, settings: dict[str, Any]
+) -> Recipe:
+    """The recipe as the command line wants it; a usage error where that can't be."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if random_init:
+        if given.get("init", "default") != "default":
+            raise click.UsageError(f"--random-init and --init {given['init']} exclude each other")
+        given["init"] = "default"
+    try:
+        chosen = recipe.with_options(given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not arguments:
+        return chosen
+    from .summary import summarise
+
+    chosen = chosen.with_arguments(dict(arguments))
+    try:
+        summarise(chosen.model, chosen.contract())
+    except ModelError as error:
+        raise click.UsageError(f"--set: {one_line(error)}") from error
+    return chosen
+
+
+def command_options(recipe: Recipe) -> list[str]:
+    """The options of ``fer-train`` that make ``recipe`` of the one that has its name."""
+    base = RECIPES[recipe.name]
+    words = ["--recipe", recipe.name]
+    for entry in fields(TrainConfig):
+        value = getattr(recipe.train, entry.name)
+        if value == getattr(base.train, entry.name):
+            continue
+        if isinstance(value, bool):
+            words.append(_option(entry.name if value else f"no_{entry.name}"))
+        else:
+            words += [_option(entry.name), str(value)]
+    for key, value in recipe.model.arguments.items():
+        if key not in base.model.arguments or value != base.model.arguments[key]:
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            words += ["--set", f"{key}={text}"]
+    return words
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
