@@ -20,7 +20,8 @@ __all__ = ["debug_option", "one_line", "run_command"]
 
 _DEBUG = "fer_live.debug"
 _EXTRA_OF = {
-    **dict.fromkeys(("matplotlib", "onnx", "onnx_ir", "onnxscript", "tensorboard", "torch", "torchvision"), "train"),
+    **dict.fromkeys(("matplotlib", "onnx", "onnx_ir", "onnxscript", "optuna", "sqlalchemy"), "train"),
+    **dict.fromkeys(("tensorboard", "torch", "torchvision"), "train"),
     "mediapipe": "mediapipe",
 }
 
