@@ -10,7 +10,7 @@ from torch import Tensor
 from .config import TrainConfig
 from .data import Fer2013, Usage
 
-__all__ = ["epoch_generator", "epoch_length", "epoch_order", "public_rows", "sample_rows"]
+__all__ = ["epoch_generator", "epoch_length", "epoch_order", "epoch_steps", "public_rows", "rows_seen", "sample_rows"]
 
 
 def epoch_generator(config: TrainConfig, epoch: int, device: torch.device) -> torch.Generator:
@@ -34,6 +34,11 @@ def sample_rows(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 def epoch_length(labels: Tensor, config: TrainConfig) -> int:
     """How many images an epoch has, the same in each."""
     return sum(count for _, count in _wanted(labels, config))
+
+
+def epoch_steps(length: int, config: TrainConfig) -> int:
+    """Steps of an epoch that would have ``length`` images were it whole."""
+    return max(1, int(length * config.epoch_share) // config.batch_size)
 
 
 def epoch_order(labels: Tensor, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -60,6 +65,16 @@ def epoch_order(labels: Tensor, config: TrainConfig, generator: torch.Generator)
             repeats.append(torch.full_like(drawn, repeat))
     order = torch.randperm(sum(map(len, rows)), generator=generator, device=labels.device)
     return torch.cat(rows)[order], torch.cat(repeats)[order]
+
+
+def rows_seen(labels: Tensor, config: TrainConfig, epochs: int) -> int:
+    """How many of the training images, labels (M,), came up at all in the first ``epochs`` epochs, on the CPU."""
+    seen = torch.zeros(len(labels), dtype=torch.bool)
+    images = epoch_steps(epoch_length(labels, config), config) * config.batch_size
+    for epoch in range(epochs):
+        order, _ = epoch_order(labels, config, epoch_generator(config, epoch, labels.device))
+        seen[order[:images]] = True
+    return int(seen.sum())
 
 
 def _wanted(labels: Tensor, config: TrainConfig) -> list[tuple[Tensor, int]]:
