@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import stat
 from fractions import Fraction
@@ -69,18 +70,29 @@ def _reason(path: Path, error: Exception) -> str:
     return f"{'is empty' if empty else 'not a video or image that can be read, or damaged'}; {_WAY_OUT}"
 
 
-def picture_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+def picture_stream(
+    container: av.container.InputContainer, path: str | os.PathLike[str], number: int | None = None
+) -> VideoStream:
     """The video stream to read; a cover picture in a sound file is none.
 
+    Args:
+        container: the opened file.
+        path: its name, for messages.
+        number: which of its video streams, 0 for the first; None for the one that FFmpeg thinks best.
+
     Raises:
-        SourceError: there is no video stream, or no decoder for it.
+        SourceError: there is no such video stream, or no decoder for it.
     """
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         has = "sound with a cover picture" if container.streams.video else kinds
         raise SourceError(f"{path}: has no video stream (found {has}); {_WAY_OUT}")
-    usable = [s for s in moving if s.codec_context is not None]
+    if number is not None and number >= len(moving):
+        numbers = "0" if len(moving) == 1 else f"0 to {len(moving) - 1}"
+        raise SourceError(f"{path}: has no video stream {number}; its video streams have the numbers {numbers}")
+    wanted = moving if number is None else [moving[number]]
+    usable = [s for s in wanted if s.codec_context is not None]
     if not usable:
         raise SourceError(f"{path}: its video codec is not supported; convert it to H.264 first")
     best = container.streams.best("video")

@@ -1,4 +1,4 @@
-"""Where frames come from: video files, GIFs, single images, and cameras (:mod:`.cameras`)."""
+"""Frames of a video, GIF or image file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Self
 
 import av
+import av.container
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fer_live.errors import SourceError
 
-from .cameras import CameraSource
 from .containers import (
     Timeline,
     duration_of,
@@ -25,22 +25,19 @@ from .containers import (
     picture_stream,
     start_of,
 )
-from .datatypes import ColourTags, Frame, Plane, SourceInfo
-from .planes import Orientation, pixels
+from .conversion import Conversion
+from .datatypes import Frame, SourceInfo
+from .deinterlace import Deinterlacer
+from .source_state import SourceState
 
-__all__ = ["CameraSource", "FileSource"]
-
-_DIRECT = ("yuv420p", "yuvj420p")
-_UNSPECIFIED, _BT601, _RGB = 2, 6, 0
-_LIMITED, _FULL = 1, 2  # AVColorRange
+__all__ = ["FileSource"]
 
 
 class FileSource:
     """A video, GIF or image file as :class:`Frame`s, decoded by PyAV; a :class:`~.datatypes.Source`.
 
-    Planes of 8-bit 4:2:0 video are what the decoder gave, unconverted; everything else (10-bit, 4:2:2, RGB,
-    palettes) is converted to limited-range 8-bit 4:2:0. Rotation noted in the file is applied.
-    If the size changes midway, later frames are scaled to the first one's.
+    Planes: see :class:`~.conversion.Conversion`. Rotation noted in the file is applied, pictures that are flagged as
+    interlaced are deinterlaced, and later frames of another size are scaled to the first one's.
 
     ``time_s`` is exact, from the time stamps: seconds since the earliest of the file's picture and sound streams
     begins. It increases strictly; :class:`~.containers.Timeline` says what becomes of stamps that don't.
@@ -50,31 +47,41 @@ class FileSource:
     It can be iterated once. Iterate in one thread and leave the context after that thread has ended: closing the
     file under a thread that decodes is not safe.
 
+    Args:
+        path: of the file; where ``container`` is given, only its name for messages.
+        stream: which of its video streams, 0 for the first; None for the one that the file or FFmpeg prefers.
+        container: the file, opened already; this source closes it.
+
     Raises:
         SourceError: at construction, where the file cannot be opened or not one frame of it be decoded. Damage after
             the first frame is no error: what can be read comes out, and ``warnings`` tells.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        stream: int | None = None,
+        container: av.container.InputContainer | None = None,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._stopped = False
         self._damaged = 0
         self._cut_short: str | None = None
         self._count = 0
         self._short_of: int | None = None
         self._ends_s: tuple[float, float] | None = None
-        self._container = open_input(self._path)
+        self._container = open_input(Path(path)) if container is None else container
         try:
-            self._stream = picture_stream(self._container, self._path)
+            self._stream = picture_stream(self._container, self._path, stream)
             self._stream.thread_type = "FRAME"
             self._decoded = self._decode()
             first = next(self._decoded, None)
             if first is None:
                 raise SourceError(f"{self._path}: no frame could be decoded; the file is damaged or not a video")
             self._first: VideoFrame | None = first
-            self._coded_wh = (first.width, first.height)
-            self._limited_range = not _is_full_range(first)
-            self._orientation = Orientation.of(first)
-            self._info = self._describe(first)
+            self._conversion = Conversion.of(first)
+            self._info = self._describe()
         except BaseException:
             self._container.close()
             raise
@@ -107,6 +114,15 @@ class FileSource:
             found.append(f"{self._path}: {self._damaged} damaged places; frames may be missing or smeared")
         return tuple(found)
 
+    @property
+    def state(self) -> SourceState:
+        """A file is never lost."""
+        return SourceState()
+
+    def stop(self) -> None:
+        """End the iteration after the frame at hand; from any thread."""
+        self._stopped = True
+
     def _declared_if_short(self) -> int | None:
         """How many frames the container declares, where it was read to its end, is broken and gave fewer."""
         declared = self._stream.frames
@@ -135,17 +151,23 @@ class FileSource:
         rate = self._info.fps or Fraction(25)
         timeline = Timeline(start_of(self._container), tick=min(base, 1 / rate), frame=1 / rate)
         frame: VideoFrame | None = first
-        while frame is not None:
+        index = 0
+        while frame is not None and not self._stopped:
             stamp = frame.pts if frame.pts is not None else frame.dts
             time = timeline.place(None if stamp is None else stamp * (frame.time_base or base))
-            yield Frame(*self._planes(frame), self._count - 1, float(time), self._limited_range)
+            planes = self._conversion.planes(frame)
+            yield Frame(*planes, index, float(time), self._info.colour.limited_range)
+            index += 1
             frame = next(self._decoded, None)
+        if self._stopped:
+            return
         # A tenth and a second: the last frame may be shown for long, and edit lists may leave some out.
         last_s, duration = float(time), own_duration_of(self._stream)
         if duration is not None and last_s + 1 < 0.9 * float(duration):
             self._ends_s = (last_s, float(duration))
 
     def _decode(self) -> Iterator[VideoFrame]:
+        deinterlacer = Deinterlacer()
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -164,29 +186,13 @@ class FileSource:
             for frame in frames:
                 self._count += 1
                 self._damaged += frame.is_corrupt
-                yield frame
+                yield from deinterlacer.push(frame)
             if packet is None:
+                yield from deinterlacer.flush()
                 self._short_of = self._declared_if_short()
                 return
 
-    def _planes(self, frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
-        width, height = self._coded_wh
-        as_first = (frame.width, frame.height) == (width, height) and _is_full_range(frame) != self._limited_range
-        if not (as_first and frame.format.name in _DIRECT and frame.planes[0].line_size > 0):
-            frame = frame.reformat(
-                width,
-                height,
-                "yuv420p",
-                dst_colorspace=_BT601 if _is_rgb(frame) else None,
-                src_color_range=_FULL if _is_full_range(frame) or _is_full_by_format(frame) else _LIMITED,
-                dst_color_range=_LIMITED if self._limited_range else _FULL,
-                threads=1,
-            )
-        # Copies: the decoder still predicts later frames from its own planes, and ours will be drawn on.
-        y, u, v = (self._orientation.upright(pixels(plane)) for plane in frame.planes)
-        return y, u, v
-
-    def _describe(self, first: VideoFrame) -> SourceInfo:
+    def _describe(self) -> SourceInfo:
         stream = self._stream
         still = is_still_image(self._container)
         fps = None if still else _rate(stream)
@@ -195,17 +201,12 @@ class FileSource:
         if count is None and fps is not None and duration is not None:
             count = max(1, round(duration * fps))
         return SourceInfo(
-            name=str(self._path),
-            size_wh=self._orientation.size(*self._coded_wh),
+            name=self._path,
+            size_wh=self._conversion.size_wh,
             fps=fps,
             frame_count=count,
             is_live=False,
-            colour=ColourTags(
-                matrix=_BT601 if _is_rgb(first) else int(first.colorspace),
-                primaries=int(first.color_primaries),
-                transfer=int(first.color_trc),
-                limited_range=self._limited_range,
-            ),
+            colour=self._conversion.colour,
         )
 
 
@@ -213,20 +214,3 @@ def _rate(stream: VideoStream) -> Fraction | None:
     # Some containers declare their clock (90000) as the rate.
     rates = (stream.average_rate, stream.guessed_rate)
     return next((rate for rate in rates if rate is not None and 0 < rate <= 1000), None)
-
-
-def _is_rgb(frame: VideoFrame) -> bool:
-    return frame.format.is_rgb or int(frame.colorspace) == _RGB
-
-
-def _is_full_range(frame: VideoFrame) -> bool:
-    """Whether the planes that come out are full range: only where they need no conversion."""
-    if frame.format.name not in _DIRECT:
-        return False
-    return frame.format.name == "yuvj420p" or int(frame.color_range) == _FULL
-
-
-def _is_full_by_format(frame: VideoFrame) -> bool:
-    """Whether a frame that is converted holds full-range numbers."""
-    name = frame.format.name
-    return int(frame.color_range) == _FULL or _is_rgb(frame) or name.startswith(("yuvj", "gray", "pal8", "mono"))
