@@ -176,7 +176,7 @@ def _run(options: Options) -> int:
             if told is error:
                 raise
             raise told from error
-        for warning in [*getattr(source, "warnings", ()), *(sink.warnings if sink is not None else ())]:
+        for warning in [*source.warnings, *(sink.warnings if sink is not None else ())]:
             _say(f"warning: {warning}")
         if sink is not None and sink.padded:
             _say(f"{options.out} is {sink.size_wh[0]}x{sink.size_wh[1]}: {options.codec} has no odd sizes")

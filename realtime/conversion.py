@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from .datatypes import ColourTags, Plane
 from .planes import Orientation, pixels
 
-__all__ = ["Conversion"]
+__all__ = ["Conversion", "Planes"]
 
 Planes = tuple[Plane, Plane, Plane]
 

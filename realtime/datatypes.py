@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from fer_live.contract import Contract
 
+from .source_state import SourceState
+
 __all__ = [
     "Classifier",
     "ColourTags",
@@ -219,6 +221,17 @@ class Source(Protocol):
     @property
     def info(self) -> SourceInfo:
         """What is known before the first frame."""
+
+    @property
+    def state(self) -> SourceState:
+        """Whether frames come, at this moment; from any thread."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without ending the run, one line each; complete once the frames were read."""
+
+    def stop(self) -> None:
+        """End the iteration soon, even one that waits for a frame; from any thread, any number of times."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 

@@ -122,6 +122,7 @@ class Pipeline:
             if self._failure is None:
                 self._failure = reason
         self._stopping = True
+        self._source.stop()
         for channel in (self._read, self._detected, self._classified, self._display):
             if channel is not None:
                 channel.abort()
@@ -131,6 +132,8 @@ class Pipeline:
         """Wait for the end of the run, at most ``timeout_s``; whether it has come."""
         if self._ending:
             self.abort(KeyboardInterrupt())
+        elif self._stopping:
+            self._source.stop()  # it may be waiting for a frame
         return self._finished.wait(timeout_s)
 
     def wait_until_done(self) -> None:

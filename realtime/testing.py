@@ -5,6 +5,7 @@ Each stand-in can fail on purpose: give it ``error``, and it raises that when it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Self
@@ -16,6 +17,7 @@ from fer_live.contract import FER2013_FRAMING, FER2013_LABELS, Contract, Head
 
 from .clips import LEAST_WIDTH, make_clip, make_frame, read_index
 from .datatypes import Expressions, Faces, Frame, Predictions, Result, SourceInfo
+from .source_state import SourceState
 
 __all__ = [
     "FakeCapture",
@@ -66,13 +68,30 @@ class ListSource(_Failing):
     ) -> None:
         super().__init__(error, error_at)
         self._frames = frames
+        self._stopped = False
         if info is None:
             size_wh = frames[0].size_wh if frames else (LEAST_WIDTH, LEAST_WIDTH)
             info = SourceInfo("list", size_wh, Fraction(25), len(frames), is_live=False)
         self.info = info
 
+    @property
+    def state(self) -> SourceState:
+        """A list is never lost."""
+        return SourceState()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Nothing goes wrong without an error."""
+        return ()
+
+    def stop(self) -> None:
+        """End the iteration after the frame at hand."""
+        self._stopped = True
+
     def __iter__(self) -> Iterator[Frame]:
         for position, frame in enumerate(self._frames):
+            if self._stopped:
+                return
             self._meet(position)
             yield frame
         self._meet(len(self._frames))
@@ -82,14 +101,23 @@ class FakeCapture:
     """A stand-in for ``cv2.VideoCapture``: give ``CameraSource`` ``open_capture=lambda index: FakeCapture(images)``.
 
     ``images``: (H, W, 3) uint8 BGR, one a grab; when they end, grabbing fails as of a camera that was unplugged.
-    ``opened``: whether the device opens. ``settings``: what was asked of it; ``fps``: what it says.
+    ``opened``: whether the device opens. ``settings``: what was asked of it; ``fps``: what it says. ``gate``: images
+    after the first, which tells a camera source the size, wait for it; without one they come at once.
     """
 
-    def __init__(self, images: Iterable[NDArray[np.uint8]] = (), *, opened: bool = True, fps: float = 30.0) -> None:
+    def __init__(
+        self,
+        images: Iterable[NDArray[np.uint8]] = (),
+        *,
+        opened: bool = True,
+        fps: float = 30.0,
+        gate: threading.Event | None = None,
+    ) -> None:
         self._images = iter(images)
         self._image: NDArray[np.uint8] | None = None
         self._opened = opened
         self._fps = fps
+        self._gate = gate
         self.settings: dict[int, float] = {}
         self.released = False
 
@@ -108,6 +136,8 @@ class FakeCapture:
 
     def grab(self) -> bool:
         """Step to the next image."""
+        if self._gate is not None and self._image is not None:
+            self._gate.wait()
         self._image = next(self._images, None)
         return self._image is not None
 
