@@ -158,8 +158,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     identity = _identity(recipe, space, dataset, config, bf16)
     _check_weights(recipe, space)
-    with exclusive(folder), storage_errors(folder):
-        study = open_study(folder, identity)
+    with exclusive(folder), storage_errors(folder), open_study(folder, identity) as study:
         study.pruner = config.new_pruner(_longest(recipe, space))
         repeat_unfinished(study)
         while (concluded := len(concluded_trials(study))) < trials:

@@ -22,7 +22,6 @@ from .search_space import Dimension
 __all__ = ["draw_study"]
 
 _INK, _ACCENT, _MUTED, _BEST = "#1f2933", "#2667a8", "#c5ccd3", "#d1495b"
-_COLUMNS = 3
 _FOR_IMPORTANCE = 8
 """Finished trials below which shares of the spread would only be noise."""
 
@@ -38,27 +37,28 @@ def draw_study(
         [trial for trial in trials if trial.state == state]
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     )
-    rows = math.ceil(len(space) / _COLUMNS)
-    figure = Figure(figsize=(11, 3.6 + 2.9 * rows), layout="constrained")
-    grid = figure.add_gridspec(1 + rows, _COLUMNS, height_ratios=[1.25] + [1] * rows)
+    columns = 4 if len(space) == 4 or len(space) > 6 else min(3, len(space))
+    rows = math.ceil(len(space) / columns)
+    figure = Figure(figsize=(12, 3.6 + 2.9 * rows), layout="constrained")
+    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[1.25] + [1] * rows)
     history = figure.add_subplot(grid[0, :])
     _draw_history(history, done, pruned, failed)
     shares = _importances(study, done)
     low, high = history.get_ylim()
     for number, of in enumerate(space):
-        axis = figure.add_subplot(grid[1 + number // _COLUMNS, number % _COLUMNS])
+        axis = figure.add_subplot(grid[1 + number // columns, number % columns])
         _draw_option(axis, of, done, pruned)
         axis.set_ylim(low, high)
         axis.set_title(
             of.name if of.name not in shares else f"{of.name}  ({100 * shares[of.name]:.0f} % of the spread)"
         )
-        if number % _COLUMNS == 0:
+        if number % columns == 0:
             axis.set_ylabel("PublicTest accuracy, %")
     for axis in figure.axes:
         axis.grid(color=_MUTED, linewidth=0.5, alpha=0.6)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, color=_INK)
+    figure.suptitle(f"{title}\nbelow: each option against the accuracy, later trials darker", color=_INK, fontsize=11)
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     figure.savefig(partial, dpi=120)
     os.replace(partial, path)
@@ -75,7 +75,7 @@ def _draw_history(
         axis.step([*numbers, last], [*best, best[-1]], where="post", color=_ACCENT, linewidth=1.5, label="best so far")
         axis.plot(numbers, values, "o", color=_ACCENT, markersize=6, label="finished")
         top = int(np.argmax(values))
-        axis.plot(numbers[top], values[top], "*", color=_BEST, markersize=16, label="best")
+        axis.plot(numbers[top], values[top], "*", color=_BEST, markersize=13, linestyle="none", label="best")
         axis.annotate(
             f"{values[top]:.2f} %",
             (numbers[top], values[top]),
@@ -87,7 +87,7 @@ def _draw_history(
     cut = [trial for trial in pruned if trial.value is not None]
     if cut:
         axis.plot([t.number for t in cut], [_percent(t) for t in cut], "x", color=_INK, markersize=6, label="pruned")
-    axis.margins(x=0.02, y=0.14)
+    axis.margins(x=0.04, y=0.14)
     if failed:
         bottom = axis.get_ylim()[0]
         axis.plot(
@@ -102,7 +102,7 @@ def _draw_history(
         axis.set_ylim(bottom=bottom)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="trial", ylabel="PublicTest accuracy, %")
-    axis.legend(frameon=False, fontsize=8, loc="lower right", ncols=5)
+    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, borderaxespad=0.2)
 
 
 def _draw_option(axis: Axes, of: Dimension, done: Sequence[FrozenTrial], pruned: Sequence[FrozenTrial]) -> None:
@@ -131,7 +131,7 @@ def _draw_option(axis: Axes, of: Dimension, done: Sequence[FrozenTrial], pruned:
         places, values, c=np.linspace(0.3, 1, len(done)), cmap="Blues", vmin=0, vmax=1, s=36, edgecolors=_ACCENT
     )
     top = int(np.argmax(values))
-    axis.plot(places[top], values[top], "*", color=_BEST, markersize=14)
+    axis.plot(places[top], values[top], "*", color=_BEST, markersize=13)
 
 
 def _importances(study: optuna.Study, done: Sequence[FrozenTrial]) -> dict[str, float]:

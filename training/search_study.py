@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,22 +35,28 @@ FOLDER, REASON, TWIN = "folder", "failed because", "same as"
 _STUDY, _DATABASE, _IDENTITY = "fer-search", "study.db", "search"
 
 
-def open_study(folder: Path, identity: dict[str, Any]) -> optuna.Study:
+@contextmanager
+def open_study(folder: Path, identity: dict[str, Any]) -> Iterator[optuna.Study]:
     """The folder's study, made if need be; ModelError where it is of another search."""
     path = folder / _DATABASE
     url = URL.create("sqlite", database=str(path)).render_as_string()
     try:
-        study = optuna.create_study(storage=url, study_name=_STUDY, direction="maximize", load_if_exists=True)
+        storage = RDBStorage(url)
+        study = optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize", load_if_exists=True)
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
         raise ModelError(f"{path}: not a study of fer-search ({first_line(error)}); give another --out") from error
-    saved = study.user_attrs.get(_IDENTITY)
-    if saved is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(_IDENTITY, identity)
-        return study
-    different = sorted(key for key in identity if (saved or {}).get(key) != identity[key])
-    if different:
-        raise ModelError(f"{folder} holds a search with another {', '.join(different)}; give another --out")
-    return study
+    try:
+        saved = study.user_attrs.get(_IDENTITY)
+        if saved is None and not study.get_trials(deepcopy=False):
+            study.set_user_attr(_IDENTITY, identity)
+            saved = identity
+        different = sorted(key for key in identity if (saved or {}).get(key) != identity[key])
+        if different:
+            raise ModelError(f"{folder} holds a search with another {', '.join(different)}; give another --out")
+        yield study
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def repeat_unfinished(study: optuna.Study) -> None:
