@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fer_live.cli_errors import debug_option, run_command
+
+if TYPE_CHECKING:
+    import onnx
+
+    from fer_live.training.data import Fer2013
 
 __all__ = ["export_command", "main"]
 
@@ -28,10 +34,19 @@ _FIRST_OPSET, _LAST_OPSET, _DEFAULT_OPSET = 18, 23, 18
     show_default=True,
     help="ONNX operator set.",
 )
+@click.option("--int8", is_flag=True, help="Write an int8 model, too, beside the float32 one: FILE_int8.onnx.")
+@click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path),
+    help="FER2013 as .csv, .npz or folder: its Training images give --int8 the ranges of the activations, its "
+    "PublicTest images the temperatures.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the timing.")
 @click.version_option(package_name="fer-live", prog_name="fer-export")
 @debug_option
-def export_command(checkpoint: Path, out: Path | None, opset: int, threads: int) -> None:
+def export_command(
+    checkpoint: Path, out: Path | None, opset: int, int8: bool, calibrate: Path | None, threads: int
+) -> None:
     """Export CHECKPOINT, the model.pt that fer-train writes, to ONNX.
 
     Preprocessing, temperatures and softmax go into the graph; the contract and a probe with its expected answer go
@@ -40,6 +55,10 @@ def export_command(checkpoint: Path, out: Path | None, opset: int, threads: int)
     from fer_live.errors import ModelError
     from fer_live.training.files import system_errors_as
 
+    if int8 and calibrate is None:
+        raise click.UsageError("--int8 needs real faces to find its ranges on: give --calibrate fer2013.csv")
+    if calibrate is not None and not int8:
+        raise click.UsageError("--calibrate is for --int8: give both or neither")
     with system_errors_as(ModelError, checkpoint):
         if checkpoint.is_dir():
             raise ModelError(f"{checkpoint}: a folder, not a checkpoint; give the model.pt that fer-train wrote")
@@ -54,36 +73,92 @@ def export_command(checkpoint: Path, out: Path | None, opset: int, threads: int)
     from fer_live.training.checkpoint import load_checkpoint
     from fer_live.training.provenance import environment, file_sha256
 
-    from .onnx_export import check_target, export_model, write_model
-    from .verify import measure_ms_per_face, verify
+    from .onnx_export import check_target, export_model, write_models
+    from .verify import verify
 
-    check_target(target)
+    small_target = target.with_name(f"{target.stem}_int8.onnx")
+    for path in (target, small_target) if int8 else (target,):
+        check_target(path)
+    dataset = _read(calibrate) if calibrate is not None else None
     loaded = load_checkpoint(checkpoint)
     provenance = {**environment(), "checkpoint_sha256": file_sha256(checkpoint), "opset": opset}
     model = export_model(loaded, opset=opset, provenance=provenance)
     data = model.SerializeToString()
     parity = verify(loaded, data)
-    speed = {batch: measure_ms_per_face(data, batch, threads=threads) for batch in (1, 8)}
-    write_model(data, target)
+    small, said = _int8_model(model, data, dataset, provenance) if dataset is not None else (b"", {})
+    speeds = [_speed(bytes_, threads) for bytes_ in (data, small) if bytes_]
+    write_models({target: data, small_target: small} if small else {target: data})
 
     heads = ", ".join(f"{head.name} ({len(head.labels)})" for head in loaded.contract.heads)
     epoch = loaded.provenance.get("epoch")
     trained = f"{loaded.model.name}, epoch {epoch['epoch'] + 1}" if isinstance(epoch, dict) else loaded.model.name
-    for name, value in (
-        ("file", f"{target}"),
-        ("size", f"{len(data) / 1e6:.2f} MB"),
-        ("network", f"{trained}; heads {heads}"),
-        ("parameters", f"{sum(tensor.numel() for tensor in loaded.network().parameters()):,}"),
-        ("opset", f"{opset}, written by fer-live {__version__}"),
-        (
-            "parity",
-            f"{parity.max_probability_difference:.1e} at most between torch and onnxruntime, {parity.faces} faces",
-        ),
-        (
-            "speed",
-            f"{speed[1]:.2f} ms a face, {speed[8]:.2f} in batches of 8 (CPU, {threads} thread{'s'[: threads > 1]})",
-        ),
-    ):
+    _print(
+        {
+            "file": f"{target}",
+            "size": f"{len(data) / 1e6:.2f} MB",
+            "network": f"{trained}; heads {heads}",
+            "parameters": f"{sum(tensor.numel() for tensor in loaded.network().parameters()):,}",
+            "opset": f"{opset}, written by fer-live {__version__}",
+            "parity": f"{parity.max_probability_difference:.1e} at most between torch and onnxruntime, "
+            f"{parity.faces} faces",
+            "speed": speeds[0],
+        }
+    )
+    if int8:
+        click.echo()
+        _print({"file": f"{small_target}", "size": f"{len(small) / 1e6:.2f} MB", **said, "speed": speeds[1]})
+
+
+def _read(path: Path) -> Fer2013:
+    from fer_live.training.data import load_fer2013
+
+    dataset = load_fer2013(path)
+    for note in dataset.notes:
+        click.echo(f"note: {note}", err=True)
+    return dataset
+
+
+def _int8_model(
+    model: onnx.ModelProto, data: bytes, dataset: Fer2013, provenance: dict[str, Any]
+) -> tuple[bytes, dict[str, str]]:
+    """The int8 model's bytes, compared with the float32 one's, and what is to be said of it."""
+    from fer_live.training.data import Usage
+    from fer_live.training.evaluate import crops_of
+
+    from .quantise import calibration_of, contract_of, quantise
+    from .verify import compare, comparison_faces
+
+    calibration = calibration_of(dataset, contract_of(model))
+    quantised = quantise(model, calibration, dataset, provenance)
+    contract, rows = contract_of(quantised), dataset.rows(Usage.PublicTest)
+    small = quantised.SerializeToString()
+    if len(rows):
+        found = compare(data, small, crops_of(dataset.images[rows], contract), dataset.expression[rows])
+    else:
+        found = compare(data, small, comparison_faces(contract.size))
+    faces = f"{found.faces:,} PublicTest faces" if len(rows) else f"{found.faces} drawn pictures"
+    said = {
+        "ranges": f"{len(calibration.crops)} Training images, minimum and maximum",
+        "heads": ", ".join(f"{head.name} temperature {head.temperature:.3f}" for head in contract.heads)
+        + ("; fitted on PublicTest" if len(rows) else "; as in float32, for there is no PublicTest image"),
+        "agreement": f"{100 * found.same_label:.2f} % same label as float32, probabilities {found.mean_difference:.4f} "
+        f"apart on average, {found.max_difference:.3f} at most, {faces}",
+    }
+    if found.accuracies is not None:
+        before, after = found.accuracies
+        said["accuracy"] = f"{100 * after:.2f} %, float32 {100 * before:.2f} %, {faces}"
+    return small, said
+
+
+def _speed(model: bytes, threads: int) -> str:
+    from .verify import measure_ms_per_face
+
+    one, eight = (measure_ms_per_face(model, batch, threads=threads) for batch in (1, 8))
+    return f"{one:.2f} ms a face, {eight:.2f} in batches of 8 (CPU, {threads} thread{'s'[: threads > 1]})"
+
+
+def _print(lines: dict[str, str]) -> None:
+    for name, value in lines.items():
         click.echo(f"{name:<11}{value}")
 
 

@@ -23,7 +23,7 @@ from fer_live.training.files import system_errors_as
 
 from .probe import probe_faces
 
-__all__ = ["DEFAULT_OPSET", "OPSETS", "LiveGraph", "check_target", "export_model", "write_model"]
+__all__ = ["DEFAULT_OPSET", "OPSETS", "LiveGraph", "check_target", "export_model", "write_models"]
 
 OPSETS = (18, 23)
 """First and last opset that is offered: the exporter writes no older one, and onnxruntime 1.22 reads no newer one."""
@@ -137,18 +137,23 @@ def check_target(target: Path) -> None:
         raise ModelError(f"{target}: the folder {target.parent} can't be written to; give another --out")
 
 
-def write_model(model: bytes, target: Path) -> None:
-    """Write the model beside ``target`` and put it there when it is complete; nothing is left behind where that fails.
+def write_models(models: Mapping[Path, bytes]) -> None:
+    """Write each model beside its target and put all there when all are complete; nothing is left behind where that
+    fails.
 
     Raises:
         ModelError: see :func:`check_target`, or the disk is full.
     """
-    check_target(target)
-    partial = target.with_name(f"{target.stem}.partial.onnx")
+    partials = {target: target.with_name(f"{target.stem}.partial.onnx") for target in models}
+    for target in models:
+        check_target(target)
     try:
-        partial.write_bytes(model)
-        os.replace(partial, target)
+        for target, partial in partials.items():
+            partial.write_bytes(models[target])
+        for target, partial in partials.items():
+            os.replace(partial, target)
     except OSError as error:
         raise ModelError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)

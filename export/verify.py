@@ -17,11 +17,24 @@ from fer_live.training.predictors import open_session
 from .onnx_export import LiveGraph
 from .probe import probe_faces
 
-__all__ = ["BATCH_SIZES", "TOLERANCE", "Parity", "comparison_faces", "measure_ms_per_face", "verify"]
+__all__ = [
+    "BATCH_SIZES",
+    "INT8_MEAN_TOLERANCE",
+    "TOLERANCE",
+    "Agreement",
+    "Parity",
+    "compare",
+    "comparison_faces",
+    "measure_ms_per_face",
+    "verify",
+]
 
 BATCH_SIZES = (0, 1, 2, 8, 33)
 TOLERANCE = 1e-4
 """Largest difference of a probability that is accepted between torch and onnxruntime, both float32 on the CPU."""
+
+INT8_MEAN_TOLERANCE = 0.05
+"""Mean over faces of the largest probability difference that is accepted between an int8 model and its float32 one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,70 @@ def verify(checkpoint: Checkpoint, model: bytes) -> Parity:
     if metadata.probe.max_difference(probe) > TOLERANCE:
         raise ModelError("the exported model answers its own probe differently than its network")
     return Parity(probabilities, max(BATCH_SIZES))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a model's first head answers beside another one's, over ``faces`` faces.
+
+    ``same_label``: share of faces with the same label, 0..1. ``mean_difference``, ``max_difference``: of the largest
+    absolute difference of a face's probabilities. ``accuracies``: of the reference and of the model, 0..1; None where
+    the truth is not known.
+    """
+
+    faces: int
+    same_label: float
+    mean_difference: float
+    max_difference: float
+    accuracies: tuple[float, float] | None
+
+
+def compare(
+    reference: bytes, model: bytes, crops: NDArray[np.uint8], truth: NDArray[np.int64] | None = None
+) -> Agreement:
+    """Compare an int8 model with the float32 model that it was made of.
+
+    Args:
+        reference: the float32 ``.onnx`` file's bytes.
+        model: the int8 one's.
+        crops: (N, 1, S, S) uint8, N > 0; none that the int8 model's ranges were found on.
+        truth: (N,) labels of the first head.
+
+    Raises:
+        ModelError: the outputs of :data:`BATCH_SIZES` faces have other shapes or are not finite, it answers its own
+            probe otherwise, or its answers differ by more than :data:`INT8_MEAN_TOLERANCE`.
+    """
+    sessions = open_session(reference), open_session(model)
+    metadata = ModelMetadata.from_props(sessions[1].get_modelmeta().custom_metadata_map)
+    name = output_names(metadata.contract)[1]
+    for size in BATCH_SIZES:
+        faces = np.resize(crops, (size, *crops.shape[1:]))
+        for one, other in zip(*(session.run(None, {INPUT_NAME: faces}) for session in sessions), strict=True):
+            if one.shape != other.shape or not np.isfinite(other).all():
+                raise ModelError(
+                    f"the int8 model answers {size} faces with {other.shape}, expected {one.shape}, finite"
+                )
+    probe = sessions[1].run([name], {INPUT_NAME: metadata.probe.faces})[0]
+    if not metadata.probe.max_difference(probe) <= metadata.probe.tolerance:
+        raise ModelError("the int8 model answers its own probe differently than when it was made")
+    one, other = (
+        np.concatenate([session.run([name], {INPUT_NAME: crops[at : at + 256]})[0] for at in range(0, len(crops), 256)])
+        for session in sessions
+    )
+    difference = np.abs(one - other).max(axis=1)
+    if not difference.mean() <= INT8_MEAN_TOLERANCE:
+        raise ModelError(
+            f"int8 changes this network's probabilities by {difference.mean():.2g} on average, accepted are "
+            f"{INT8_MEAN_TOLERANCE:g}: leave --int8 out"
+        )
+    labels = one.argmax(axis=1), other.argmax(axis=1)
+    return Agreement(
+        len(crops),
+        float((labels[0] == labels[1]).mean()),
+        float(difference.mean()),
+        float(difference.max()),
+        None if truth is None else (float((labels[0] == truth).mean()), float((labels[1] == truth).mean())),
+    )
 
 
 def measure_ms_per_face(model: bytes, batch: int, *, threads: int, seconds: float = 0.4) -> float:

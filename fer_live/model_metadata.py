@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from .contract import METADATA_KEY, Contract
 from .errors import ContractError
 
-__all__ = ["INPUT_NAME", "PROBE_KEY", "PROVENANCE_KEY", "ModelMetadata", "Probe", "output_names"]
+__all__ = [
+    "FLOAT32_TOLERANCE",
+    "INPUT_NAME",
+    "PROBE_KEY",
+    "PROVENANCE_KEY",
+    "ModelMetadata",
+    "Probe",
+    "output_names",
+]
 
 INPUT_NAME = "faces"
 """The exported graph's input: (N, 1, S, S) uint8."""
@@ -27,6 +35,9 @@ INPUT_NAME = "faces"
 PROBE_KEY = "fer_live.probe"
 PROVENANCE_KEY = "fer_live.provenance"
 PROBE_VERSION = 1
+
+FLOAT32_TOLERANCE = 2e-3
+"""Largest difference of a probability to the probe's answer in float32: room for other kernels, not for bugs."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _WAY_OUT = "not a model that fer-export wrote; make one with: fer-export model.pt"
@@ -36,12 +47,14 @@ _WAY_OUT = "not a model that fer-export wrote; make one with: fer-export model.p
 class Probe:
     """Faces whose answer is known, so that a model which answers differently here than where it was made is refused.
 
-    ``faces``: (K, 1, S, S) uint8, drawn, not photographed. ``probabilities``: (K, C) float32 of the first head, by
-    the network that was exported, on the CPU in float32.
+    ``faces``: (K, 1, S, S) uint8, drawn, not photographed. ``probabilities``: (K, C) float32 of the first head, on the
+    CPU: by the network in float32, or by the int8 model itself. ``tolerance``: the largest difference to them that
+    another machine's answer may have, in 0..1; a file that names none is a float32 model.
     """
 
     faces: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
+    tolerance: float = FLOAT32_TOLERANCE
 
     def __post_init__(self) -> None:
         if self.faces.ndim != 4 or self.faces.shape[1] != 1 or self.faces.dtype != np.uint8 or not len(self.faces):
@@ -53,6 +66,8 @@ class Probe:
             )
         if not np.isfinite(self.probabilities).all():
             raise ContractError("probe probabilities must be finite")
+        if not 0 < self.tolerance < 1:
+            raise ContractError(f"probe tolerance must be between 0 and 1, found {self.tolerance!r}")
 
     def max_difference(self, probabilities: NDArray[np.float32]) -> float:
         """Largest absolute difference of ``probabilities`` (K, C) to the expected ones; inf where any is not finite.
@@ -94,6 +109,7 @@ class ModelMetadata:
             "version": PROBE_VERSION,
             "faces": _encode(self.probe.faces, "|u1"),
             "probabilities": _encode(self.probe.probabilities, "<f4"),
+            "tolerance": self.probe.tolerance,
         }
         return {
             METADATA_KEY: self.contract.to_json(),
@@ -119,7 +135,11 @@ class ModelMetadata:
                 "use the release that wrote the model, or export the checkpoint again"
             )
         try:
-            probe = Probe(_decode(raw["faces"], np.uint8, "|u1"), _decode(raw["probabilities"], np.float32, "<f4"))
+            probe = Probe(
+                _decode(raw["faces"], np.uint8, "|u1"),
+                _decode(raw["probabilities"], np.float32, "<f4"),
+                float(raw.get("tolerance", FLOAT32_TOLERANCE)),
+            )
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise ContractError(f"{PROBE_KEY} is broken: {type(error).__name__}: {error}") from error
         return cls(contract, probe, _json_object(PROVENANCE_KEY, props[PROVENANCE_KEY]))

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from fer_live.bundled import MODEL, MODEL_INT8, asset_path
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, DeviceError, ModelError, first_line
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
@@ -21,10 +22,7 @@ from fer_live.sessions import set_up
 
 from .datatypes import Predictions
 
-__all__ = ["Device", "OnnxClassifier"]
-
-PROBE_TOLERANCE = 2e-3
-"""Largest difference of a probability to the exported network's own answer: room for other kernels, not for bugs."""
+__all__ = ["Device", "OnnxClassifier", "bundled_model"]
 
 _PROBABILITIES = "probabilities"
 
@@ -38,6 +36,16 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+def bundled_model(device: Device) -> Path:
+    """The bundled model that is fastest on ``device``: int8 on the CPU, float32 where CUDA will be used.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    on_cpu = device is Device.CPU or (device is Device.AUTO and _why_no_cuda() is not None)
+    return asset_path(MODEL_INT8 if on_cpu else MODEL)
 
 
 class OnnxClassifier:
@@ -73,10 +81,11 @@ class OnnxClassifier:
             )
         answer = self.classify(self._metadata.probe.faces).probabilities
         difference = self._metadata.probe.max_difference(answer)
-        if not difference <= PROBE_TOLERANCE:
+        tolerance = self._metadata.probe.tolerance
+        if not difference <= tolerance:
             raise ContractError(
                 f"{path}: on {self.provider} the model answers its probe {difference:.2g} away from what it was "
-                f"exported with (at most {PROBE_TOLERANCE:g} expected): export it again, or use another --device"
+                f"exported with (at most {tolerance:g} expected): export it again, or use another --device"
             )
 
     @property

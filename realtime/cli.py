@@ -209,15 +209,14 @@ def _open_sink(options: Options, info: SourceInfo) -> VideoFileSink:
 def _open_models(options: Options, stack: ExitStack) -> tuple[Any, Any]:
     import cv2
 
-    from fer_live.bundled import MODEL, asset_path
-
-    from .classifier import Device, OnnxClassifier
+    from .classifier import Device, OnnxClassifier, bundled_model
     from .detectors import create_detector
 
     # The stages are the threads; OpenCV's own would take their cores.
     cv2.setNumThreads(1)
-    model = options.model if options.model is not None else asset_path(MODEL)
-    classifier = OnnxClassifier(model, Device(options.device), options.threads)
+    device = Device(options.device)
+    model = options.model if options.model is not None else bundled_model(device)
+    classifier = OnnxClassifier(model, device, options.threads)
     detector = create_detector(
         options.detector,
         detect_size=options.detect_size,

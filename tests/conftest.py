@@ -1,7 +1,9 @@
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -48,9 +50,27 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_checkpoint: Path) -> Path:
     """An exported model of an untrained small network."""
-    from fer_live.export.onnx_export import export_model, write_model
+    from fer_live.export.onnx_export import export_model, write_models
     from fer_live.training.checkpoint import load_checkpoint
 
     path = tiny_checkpoint.with_suffix(".onnx")
-    write_model(export_model(load_checkpoint(tiny_checkpoint)).SerializeToString(), path)
+    write_models({path: export_model(load_checkpoint(tiny_checkpoint)).SerializeToString()})
     return path
+
+
+@pytest.fixture(scope="session")
+def fer2013_arrays() -> Iterator[tuple[np.ndarray, ...]]:
+    """FER2013's images, emotion, usage and FER+ votes, where they are kept beside the checkout."""
+    root = Path(__file__).resolve().parents[1]
+    shared = Path(os.environ.get("FER_LIVE_SHARED", root.parent / "shared"))
+    if not (shared / "tools" / "fer2013.py").is_file() or not (shared / "data").is_dir():
+        pytest.skip("FER2013 is not here; FER_LIVE_SHARED names its folder")
+    pytest.importorskip("PIL")
+    sys.path.insert(0, str(shared / "tools"))
+    try:
+        import fer2013
+
+        yield fer2013.load()
+    finally:
+        sys.path.remove(str(shared / "tools"))
+        sys.modules.pop("fer2013", None)

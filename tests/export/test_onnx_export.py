@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fer_live.errors import ModelError
-from fer_live.export.onnx_export import export_model, write_model
+from fer_live.export.onnx_export import export_model, write_models
 from fer_live.export.probe import probe_faces
 from fer_live.export.verify import TOLERANCE, comparison_faces, verify
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
@@ -143,7 +143,7 @@ def test_probe_faces_differ_from_their_mirror_images_and_transposes() -> None:
 
 def test_writing_replaces_only_when_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a.onnx"
-    write_model(b"old", target)
+    write_models({target: b"old"})
 
     def full(self: Path, data: bytes) -> int:
         with open(self, "wb") as file:
@@ -152,13 +152,13 @@ def test_writing_replaces_only_when_complete(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ModelError, match="No space left"):
-        write_model(b"new", target)
+        write_models({target: b"new"})
     assert target.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.onnx"]
 
 
 def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is a folder"):
-        write_model(b"x", tmp_path)
+        write_models({tmp_path: b"x"})
     with pytest.raises(ModelError, match="does not exist"):
-        write_model(b"x", tmp_path / "none" / "a.onnx")
+        write_models({tmp_path / "none" / "a.onnx": b"x"})

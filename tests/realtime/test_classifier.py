@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fer_live.bundled import MODEL, asset_path
 from fer_live.contract import FER2013_LABELS, METADATA_KEY
 from fer_live.errors import ContractError, DeviceError, ModelError
-from fer_live.model_metadata import PROBE_KEY
+from fer_live.model_metadata import FLOAT32_TOLERANCE, PROBE_KEY
 from fer_live.realtime import classifier as module
 from fer_live.realtime.classifier import Device, OnnxClassifier
 
@@ -131,7 +131,7 @@ def test_cuda_answers_as_the_cpu_does(bundled: OnnxClassifier) -> None:
         pytest.skip(str(error))
     crops = random_crops(100, 0)
     np.testing.assert_allclose(
-        cuda.classify(crops).probabilities, bundled.classify(crops).probabilities, atol=module.PROBE_TOLERANCE
+        cuda.classify(crops).probabilities, bundled.classify(crops).probabilities, atol=FLOAT32_TOLERANCE
     )
 
 
