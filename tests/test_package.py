@@ -16,6 +16,8 @@ LIVE_MODULES = sorted(
     [f"fer_live.{path.stem}" for path in (ROOT / "fer_live").glob("*.py") if path.stem != "__init__"]
     + [f"fer_live.realtime.{path.stem}" for path in (ROOT / "realtime").glob("*.py") if path.stem != "__init__"]
 )
+LAZY_EXCEPTION = ROOT / "training" / "filters_cli.py"
+"""The one module of the training room that may import the live engine, and only inside its functions."""
 
 
 def python(code: str, cwd: Path) -> str:
@@ -38,7 +40,13 @@ def test_live_imports_no_training_library(in_checkout: bool, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "module",
-    ["fer_live.realtime.cli", "fer_live.export.cli", "fer_live.training.cli", "fer_live.training.eval_cli"],
+    [
+        "fer_live.realtime.cli",
+        "fer_live.export.cli",
+        "fer_live.training.cli",
+        "fer_live.training.eval_cli",
+        "fer_live.training.filters_cli",
+    ],
 )
 def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None:
     code = (
@@ -48,13 +56,21 @@ def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None
     assert python(code, tmp_path) == "[]\n"
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(path: Path, *, at_start: bool = False) -> set[str]:
+    """What a module imports; with ``at_start`` only what it does so itself, not when a function of it runs."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if at_start and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if at_start and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module)
+        waiting += ast.iter_child_nodes(node)
     return names
 
 
@@ -69,8 +85,18 @@ def imported(path: Path) -> set[str]:
 )
 def test_dependencies_run_one_way(room: str, forbidden: list[str]) -> None:
     for path in (ROOT / room).rglob("*.py"):
-        wrong = [name for name in imported(path) for bad in forbidden if name == bad or name.startswith(f"{bad}.")]
+        lazily = path == LAZY_EXCEPTION
+        names = imported(path, at_start=lazily)
+        wrong = [name for name in names for bad in forbidden if name == bad or name.startswith(f"{bad}.")]
         assert not wrong, f"{path}: {wrong}"
+
+
+def test_the_one_exception_is_used_and_nothing_depends_on_it() -> None:
+    """docs/adr/0009-faces-for-pictures.md: a command at the edge, which nobody imports."""
+    assert any(name.startswith("fer_live.realtime.") for name in imported(LAZY_EXCEPTION))
+    for room in ("fer_live", "realtime", "training", "export"):
+        for path in (ROOT / room).rglob("*.py"):
+            assert not re.search(rf"import.*\b{LAZY_EXCEPTION.stem}\b|\b{LAZY_EXCEPTION.stem} import", path.read_text())
 
 
 def test_rooms_are_imported_by_their_installed_names() -> None:
