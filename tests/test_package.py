@@ -45,6 +45,7 @@ def test_live_imports_no_training_library(in_checkout: bool, tmp_path: Path) -> 
         "fer_live.export.cli",
         "fer_live.training.cli",
         "fer_live.training.eval_cli",
+        "fer_live.training.search_cli",
         "fer_live.training.filters_cli",
     ],
 )

@@ -89,22 +89,23 @@ def raiser(error: BaseException) -> Callable[[Recipe], None]:
     return fail
 
 
-@pytest.mark.parametrize("sampler", ["random", "anneal", "tpe"])
+@pytest.mark.parametrize(("sampler", "trials"), [("random", 6), ("anneal", 6), ("tpe", 12)])
 def test_stopped_twice_it_proposes_what_one_run_does(
-    sampler: str, dataset: Fer2013, tmp_path: Path, training: MadeUpTraining
+    sampler: str, trials: int, dataset: Fer2013, tmp_path: Path, training: MadeUpTraining
 ) -> None:
     config = SearchConfig(sampler=sampler, pruner="none", seed=3)
-    whole = run(tmp_path / "whole", dataset, 14, config)
+    whole = run(tmp_path / "whole", dataset, trials, config)
     begun = len(training.trained)
-    training.events = {begun + 5: raiser(KeyboardInterrupt()), begun + 7: raiser(KeyboardInterrupt())}
+    training.events = {begun + 3: raiser(KeyboardInterrupt()), begun + 6: raiser(KeyboardInterrupt())}
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "parts", dataset, 14, config)
-    parts = run(tmp_path / "parts", dataset, 14, config)
+            run(tmp_path / "parts", dataset, trials, config)
+    parts = run(tmp_path / "parts", dataset, trials, config)
     after = training.trained[begun:]
-    assert after[4] == after[5]
-    assert training.folders[begun + 4] == training.folders[begun + 5]  # where its last whole epoch is
-    del after[4], after[5]
+    assert after[2] == after[3]
+    assert training.folders[begun + 2] == training.folders[begun + 3]  # where its last whole epoch is
+    assert after[5] == after[6]
+    del after[2], after[4]
     assert after == training.trained[:begun]
     assert parts[-1].options == whole[-1].options
     assert len(list((tmp_path / "parts" / "trials").iterdir())) == len(list((tmp_path / "whole" / "trials").iterdir()))
@@ -133,7 +134,7 @@ def test_only_the_best_trial_keeps_its_checkpoints(dataset: Fer2013, tmp_path: P
 def test_hopeless_trials_are_pruned(dataset: Fer2013, tmp_path: Path, training: MadeUpTraining) -> None:
     for pruner in ("median", "hyperband"):
         before = len(training.trained), training.epochs
-        ended = run(tmp_path / pruner, dataset, 16, SearchConfig(sampler="random", pruner=pruner))
+        ended = run(tmp_path / pruner, dataset, 12, SearchConfig(sampler="random", pruner=pruner))
         pruned = [trial for trial in ended if trial.state == "pruned"]
         finished = [trial for trial in ended if trial.state == "finished"]
         assert pruned and finished
