@@ -49,7 +49,8 @@ def write_folder(folder: Path, page: str, pictures: Sequence[Picture]) -> None:
         SinkError: the folder can't be written, or see :func:`check_folder`.
     """
     check_folder(folder)
-    partial = folder.absolute().with_name(f"{folder.absolute().name}.partial")
+    target = folder.absolute()
+    partial, before = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.before")
     with system_errors_as(SinkError, folder):
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -59,9 +60,15 @@ def write_folder(folder: Path, page: str, pictures: Sequence[Picture]) -> None:
                 path.write_bytes(picture.png)
             partial.mkdir(parents=True, exist_ok=True)
             (partial / "index.html").write_text(page, encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(partial, folder)
+            if target.exists():
+                os.replace(target, before)  # a folder can't take the place of one that is not empty
+            try:
+                os.replace(partial, target)
+            except BaseException:
+                if before.exists():
+                    os.replace(before, target)
+                raise
+            shutil.rmtree(before, ignore_errors=True)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
