@@ -138,7 +138,7 @@ def _int8_model(
         found = compare(data, small, comparison_faces(contract.size))
     faces = f"{found.faces:,} PublicTest faces" if len(rows) else f"{found.faces} drawn pictures"
     said = {
-        "ranges": f"{len(calibration.crops)} Training images, minimum and maximum",
+        "ranges": f"{len(calibration.crops)} Training images, {calibration.provenance['method']}",
         "heads": ", ".join(f"{head.name} temperature {head.temperature:.3f}" for head in contract.heads)
         + ("; fitted on PublicTest" if len(rows) else "; as in float32, for there is no PublicTest image"),
         "agreement": f"{100 * found.same_label:.2f} % same label as float32, probabilities {found.mean_difference:.4f} "
