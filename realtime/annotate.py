@@ -1,246 +1,273 @@
-"""Draws boxes, labels and probability bars on a frame's YUV planes, in place: no colour conversion on the way.
+"""What is drawn for each face, and where: its box, a tag that says the expression, and bars of all probabilities.
 
-Everything is made of two strokes, a filled rectangle and a line of text, snapped to even pixels so that luma and the
-half-size chroma agree.
+Bars are sprites, rendered when a bar's length in steps of two pixels is new. What a face's drawing looks like (side,
+size of text, how much its tag says) is kept from frame to frame, so that it does not flicker.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_live.palette import LABEL_COLOURS
+from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, word_width
+from .datatypes import Doubt, Expressions, Result
 
-from .datatypes import Frame, Predictions, Result
-from .tracker import iou
+__all__ = ["Annotator"]
 
-__all__ = ["Annotator", "Rect"]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, even."""
 
-Mask = NDArray[np.uint16]
+# Okabe and Ito's colour-blind safe palette (2008), sRGB, by label.
+_COLOURS: dict[str, Colour] = {
+    "angry": (213, 94, 0),
+    "disgust": (0, 158, 115),
+    "fear": (204, 121, 167),
+    "happy": (240, 228, 66),
+    "sad": (86, 180, 233),
+    "surprise": (230, 159, 0),
+    "neutral": (200, 204, 210),
+}
+_OTHER: Colour = (150, 150, 220)
+_WHITE: Colour = (255, 255, 255)
+_PANEL: Colour = (26, 28, 32)
+_RAIL: Colour = (54, 56, 60)
+_DOUBTED: Colour = (190, 194, 200)
+_DOUBTED_TAG: Colour = (58, 61, 66)
 
-_OTHER = (150, 150, 220)
-SMALLEST_TEXT = 13
-"""Height in pixels of the smallest line of text that is still read with ease."""
-_WHITE, _BLACK, _PANEL = (255, 255, 255), (0, 0, 0), (20, 22, 26)
+_FORGOTTEN_AFTER_S = 1.0
+_SLACK = 1.15
+"""A tag says more only where it fits this much more than once, and less only where it is this much too wide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """A rectangle of whole pixels; right and bottom are exclusive."""
+@dataclass(slots=True)
+class _Look:
+    """How a track's face was drawn last. ``form``: which of the ways to say it, 0 says most. ``side``: of its panel."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def as_box(self) -> NDArray[np.float32]:
-        """(4,) float32, left, top, right, bottom."""
-        return np.array([self.left, self.top, self.right, self.bottom], np.float32)
+    text: int
+    form: int | None
+    side: str
+    seen_s: float
 
 
 @dataclass(slots=True)
 class Annotator:
-    """Draws results. A face gets its box, a tag with label, probability and track id, and seven bars.
+    """Draws results. A face gets its box, a tag with track id, label and probability, and a bar for each label.
 
     Bars are a panel with names beside the face where one of a readable size fits without covering another face, else
-    a compact row under it, tallest bar the likeliest, in the colours of the labels.
+    a compact row under it, tallest bar the likeliest, in the colours of the labels. Tags say less where faces stand
+    close together. A face whose expression is in doubt has a dashed box in grey, and its tag says why. Nothing is
+    drawn for a face that is wholly outside the frame.
     """
 
     show_ids: bool = True
-    _layout: dict[int, str] = field(default_factory=dict)
+    _looks: dict[int, _Look] = field(default_factory=dict)
 
     def draw(self, result: Result) -> None:
         """Draw on the planes of ``result.frame``, which are changed."""
-        canvas = _Canvas(result.frame)
-        width, height = result.frame.size_wh
-        seen = set(result.track_ids.tolist())
-        self._layout = {track: side for track, side in self._layout.items() if track in seen}
-        largest = max(SMALLEST_TEXT, round(height / 40))  # height of a text line in pixels: 13 at 360p, 27 at 1080p
-        stroke = 2 * max(1, round(height / 540))
-        boxes = result.faces.xyxy
+        frame = result.frame
+        self._looks = {
+            track: look for track, look in self._looks.items() if frame.time_s - look.seen_s <= _FORGOTTEN_AFTER_S
+        }
+        if not len(result.faces):
+            return
+        width, height = frame.size_wh
+        canvas = Canvas.of(frame)
+        line = line_height(frame.size_wh)
+        stroke = 2 * max(1, round(min(frame.size_wh) / 540))
+        corners = _snapped(result.faces.xyxy)
+        rooms = _rooms(corners, line).tolist()
+        boxes: list[Box] = [(left, top, right, bottom) for left, top, right, bottom in corners.tolist()]
+        labels = result.expressions.smoothed.labels
+        rows = result.expressions.smoothed.probabilities.tolist()
         taken = list(boxes)
-        tags: list[tuple[str, int, int, int, tuple[int, int, int]]] = []
-        for number, box in enumerate(boxes):
-            left, top, right, bottom = (int(value) for value in np.rint(box))
-            # Small faces stand close together: their text is smaller too.
-            text = min(largest, max(SMALLEST_TEXT, round((right - left) / 3)))
-            predictions = result.expressions.smoothed
-            probabilities = predictions.probabilities[number]
-            best = int(result.expressions.shown[number])
-            label = predictions.labels[best]
-            colour = LABEL_COLOURS.get(label, _OTHER)
-            canvas.outline(Rect(left, top, right, bottom), stroke, colour)
-            tag = f"{label} {100 * probabilities[best]:.0f}%"
-            if self.show_ids and len(boxes) > 1:
-                tag = f"#{result.track_ids[number]} {tag}"
-            tag_wh = canvas.text_wh(tag, text)
-            tag_top = top - tag_wh[1] if top - tag_wh[1] >= 0 else bottom
-            # A tag wider than its face stands over its middle.
-            tag_left = left if tag_wh[0] <= right - left else (left + right - tag_wh[0]) // 2
-            tag_left = min(max(0, tag_left), max(0, width - tag_wh[0]))
-            track = int(result.track_ids[number])
-            panel = self._panel(track, box, text, (width, height), predictions, taken, canvas)
-            if panel is not None:
-                _draw_panel(canvas, panel, probabilities, predictions.labels, text)
-                taken.append(panel.as_box())
+        tags = []
+        for number, (box, track) in enumerate(zip(boxes, result.track_ids.tolist(), strict=True)):
+            left, top, right, bottom = box
+            if right <= 0 or bottom <= 0 or left >= width or top >= height:
+                continue
+            look = self._look(track, right - left, line, frame.time_s)
+            doubt = result.expressions.doubts[number]
+            colour = _colour(labels[int(result.expressions.shown[number])])
+            if doubt is None:
+                canvas.outline(*box, stroke, colour)
             else:
-                bars_top = bottom + (tag_wh[1] if tag_top == bottom else 0)
-                half = max(right - left, 3 * text) // 2
-                middle = (left + right) // 2
-                bars = Rect(middle - half, bars_top, middle + half, bars_top + text)
-                _draw_compact_bars(canvas, bars, probabilities, predictions.labels)
-            tags.append((tag, tag_left, tag_top, text, colour))
+                canvas.dashes(*box, stroke, _DOUBTED)
+            tag = _tag(look, rooms[number], _ways_to_say(result.expressions, number, self._id(track, len(boxes))))
+            tag_width = sum(word_width(word, look.text) for word in tag)
+            tag_left, tag_top = _tag_place(box, tag_width, look.text, frame.size_wh)
+            tags.append((tag, tag_left, tag_top, look.text, _DOUBTED_TAG if doubt is not None else colour))
+            panel = self._panel_place(look, box, labels, frame.size_wh, taken)
+            if panel is not None:
+                taken.append(panel)
+                lengths = _steps(rows[number], _plan(labels, look.text).room)
+                canvas.blit(_panel(labels, look.text, lengths, frame.limited_range), panel[0], panel[1])
+            else:
+                step = max(6, 2 * round((right - left) / (2 * len(labels))))
+                bars = _bars(labels, step, look.text, _steps(rows[number], look.text), frame.limited_range)
+                under = bottom + (look.text if tag_top == bottom else 0)
+                bars_top = min(under, (height & ~1) - look.text)
+                canvas.blit(bars, (left + right - bars.size_wh[0]) // 2, bars_top)
         # Last, so that no neighbour's bars hide a label.
-        for entry in tags:
-            canvas.tag(*entry)
+        for tag, tag_left, tag_top, text, ground in tags:
+            canvas.words(tag, tag_left, tag_top, text, ink_on(ground), ground)
 
-    def _panel(
-        self,
-        track: int,
-        box: NDArray[np.float32],
-        text: int,
-        frame_wh: tuple[int, int],
-        predictions: Predictions,
-        taken: list[NDArray[np.float32]],
-        canvas: _Canvas,
-    ) -> Rect | None:
-        """Where the panel of bars goes: the side it was on before if that still fits, else right or left, else None."""
-        names = max(canvas.text_wh(label, text)[0] for label in predictions.labels)
-        width, height = names + 5 * text, len(predictions.labels) * text + text // 2
-        if box[3] - box[1] < height * 0.55:
-            self._layout.pop(track, None)
+    def _id(self, track: int, faces: int) -> str | None:
+        return f"#{track}" if self.show_ids and faces > 1 else None
+
+    def _look(self, track: int, width: int, line: int, time_s: float) -> _Look:
+        # Small faces stand close together: their text is smaller too.
+        wanted = min(float(line), max(float(SMALLEST_TEXT), width / 3))
+        look = self._looks.get(track)
+        if look is None:
+            look = self._looks[track] = _Look(2 * round(wanted / 2), None, "right", time_s)
+        elif abs(look.text - wanted) > 1.5:
+            look.text = 2 * round(wanted / 2)
+        look.seen_s = time_s
+        return look
+
+    @staticmethod
+    def _panel_place(
+        look: _Look, box: Box, labels: tuple[str, ...], frame_wh: tuple[int, int], taken: Sequence[Box]
+    ) -> Box | None:
+        """Where the panel of bars goes: the side it was on before if it fits there, else the other, else None."""
+        plan = _plan(labels, look.text)
+        if box[3] - box[1] < plan.height * 0.55 or plan.height > frame_wh[1]:
             return None
-        top = int(min(max(0, box[1]), max(0, frame_wh[1] - height)))
-        gap = text // 3
-        spots = {"right": int(box[2]) + gap, "left": int(box[0]) - gap - width}
-        before = self._layout.get(track)
-        for side in sorted(spots, key=lambda name: (name != before, name != "right")):
-            rect = Rect(spots[side], top, spots[side] + width, top + height)
-            inside = rect.left >= 0 and rect.right <= frame_wh[0] and rect.bottom <= frame_wh[1]
-            others = [other for other in taken if other is not box]
-            free = not others or float(iou(rect.as_box()[None], np.stack(others)).max()) == 0.0
-            if inside and free:
-                self._layout[track] = side
-                return rect
-        self._layout.pop(track, None)
+        top = min(max(0, box[1]), frame_wh[1] - plan.height) & ~1
+        gap = 2 * (look.text // 6)
+        for side in (look.side, "left" if look.side == "right" else "right"):
+            left = box[2] + gap if side == "right" else box[0] - gap - plan.width
+            right, bottom = left + plan.width, top + plan.height
+            if left < 0 or right > frame_wh[0]:
+                continue
+            if any(a < right and left < c and b < bottom and top < d for a, b, c, d in taken):
+                continue
+            look.side = side
+            return left, top, right, bottom
         return None
 
 
-def _draw_panel(
-    canvas: _Canvas, rect: Rect, probabilities: NDArray[np.float32], labels: tuple[str, ...], text: int
-) -> None:
-    canvas.fill(rect, _PANEL, 0.72)
-    names = max(canvas.text_wh(label, text)[0] for label in labels)
-    bar_left = rect.left + names + text // 4
-    room = rect.right - bar_left - text // 2
-    for row, (label, probability) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
-        top = rect.top + text // 4 + row * text
-        canvas.text(label, rect.left, top, text, _WHITE)
-        bar = Rect(bar_left, top + text // 4, bar_left + max(2, round(room * probability)), top + text - text // 8)
-        canvas.fill(Rect(bar_left, bar.top, bar_left + room, bar.bottom), _WHITE, 0.12)
-        canvas.fill(bar, LABEL_COLOURS.get(label, _OTHER), 1.0)
+def _snapped(xyxy: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N, 4) boxes to whole even pixels, outwards."""
+    corners = np.rint(xyxy).astype(np.int64)
+    corners[:, 2:] += 1
+    corners &= ~1
+    return corners
 
 
-def _draw_compact_bars(
-    canvas: _Canvas, rect: Rect, probabilities: NDArray[np.float32], labels: tuple[str, ...]
-) -> None:
-    canvas.fill(rect, _PANEL, 0.72)
-    step = (rect.right - rect.left) / len(labels)
-    height = rect.bottom - rect.top
-    for column, (label, probability) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
-        left = round(rect.left + column * step)
-        right = max(left + 2, round(rect.left + (column + 1) * step) - (2 if step >= 6 else 0))
-        bar_top = rect.bottom - max(2, round(height * probability))
-        canvas.fill(Rect(left, bar_top, right, rect.bottom), LABEL_COLOURS.get(label, _OTHER), 1.0)
+def _rooms(boxes: NDArray[np.int64], line: int) -> NDArray[np.float64]:
+    """(N,) how wide the tag over the middle of each box may be without covering another box or meeting its tag."""
+    if len(boxes) == 1:
+        return np.full(1, np.inf)
+    left, top, right, bottom = boxes.T
+    apart = np.abs(np.subtract.outer(left + right, left + right)) / 2
+    lower = np.subtract.outer(top, top)  # how much lower box i begins than box j
+    room = np.where(np.abs(lower) < line, apart, np.inf)
+    over = (lower > 0) & (np.subtract.outer(top, bottom) < line)
+    np.minimum(room, np.where(over, 2 * apart - (right - left), np.inf), out=room)
+    np.fill_diagonal(room, np.inf)
+    return np.asarray(np.maximum(room.min(1), right - left), np.float64)
 
 
-class _Canvas:
-    """Strokes on the three planes of one frame; whatever lies outside is cut off."""
-
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-        self._size_wh = frame.size_wh
-
-    def fill(self, rect: Rect, colour: tuple[int, int, int], opacity: float) -> None:
-        width, height = self._size_wh
-        # Even edges, outwards on the left and top: a chroma sample covers 2 x 2 pixels.
-        left, top = max(0, rect.left & ~1), max(0, rect.top & ~1)
-        right, bottom = min(width, rect.right + (rect.right & 1)), min(height, rect.bottom + (rect.bottom & 1))
-        if left >= right or top >= bottom:
-            return
-        luma, blue, red = _yuv(colour, self._frame.limited_range)
-        half = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
-        for plane, where, value in (
-            (self._frame.y, (slice(top, bottom), slice(left, right)), luma),
-            (self._frame.u, half, blue),
-            (self._frame.v, half, red),
-        ):
-            if opacity >= 1:
-                plane[where] = value
-            else:
-                # dst = src * (1 - opacity) + value * opacity, in OpenCV's saturating 8-bit arithmetic.
-                plane[where] = cv2.convertScaleAbs(plane[where], alpha=1 - opacity, beta=value * opacity)
-
-    def outline(self, rect: Rect, stroke: int, colour: tuple[int, int, int]) -> None:
-        left, top = rect.left & ~1, rect.top & ~1
-        right, bottom = rect.right + (rect.right & 1), rect.bottom + (rect.bottom & 1)
-        self.fill(Rect(left, top, right, top + stroke), colour, 1.0)
-        self.fill(Rect(left, bottom - stroke, right, bottom), colour, 1.0)
-        self.fill(Rect(left, top, left + stroke, bottom), colour, 1.0)
-        self.fill(Rect(right - stroke, top, right, bottom), colour, 1.0)
-
-    def tag(self, text: str, left: int, top: int, size: int, colour: tuple[int, int, int]) -> None:
-        width, height = self.text_wh(text, size)
-        self.fill(Rect(left, top, left + width, top + height), colour, 1.0)
-        bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 110
-        self.text(text, left, top, size, _BLACK if bright else _WHITE)
-
-    def text_wh(self, text: str, size: int) -> tuple[int, int]:
-        """(width, height) in pixels that a line of text takes, its margins included."""
-        mask = _text_mask(text, size)
-        return mask.shape[1], mask.shape[0]
-
-    def text(self, text: str, left: int, top: int, size: int, colour: tuple[int, int, int]) -> None:
-        """Blend a line of text into the luma plane only: it stands on a filled ground of its own colour."""
-        mask = _text_mask(text, size)
-        width, height = self._size_wh
-        x0, y0 = max(0, left), max(0, top)
-        x1, y1 = min(width, left + mask.shape[1]), min(height, top + mask.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return
-        part = mask[y0 - top : y1 - top, x0 - left : x1 - left]
-        ground = self._frame.y[y0:y1, x0:x1].astype(np.uint16)
-        luma = _yuv(colour, self._frame.limited_range)[0]
-        self._frame.y[y0:y1, x0:x1] = ((ground * (256 - part) + np.uint16(luma) * part) >> 8).astype(np.uint8)
+def _ways_to_say(expressions: Expressions, number: int, track: str | None) -> list[tuple[str, ...]]:
+    """The words of a face's tag, the way that says most first."""
+    doubt: Doubt | None = expressions.doubts[number]
+    if doubt is not None:
+        long: tuple[str, ...] = (f"uncertain: {doubt.value}",)
+        shorter: list[tuple[str, ...]] = [("uncertain",), ("?",)]
+    else:
+        best = int(expressions.shown[number])
+        label = expressions.smoothed.labels[best]
+        long = (label, f"{100 * float(expressions.smoothed.probabilities[number, best]):.0f}%")
+        shorter = [(label,)]
+    return [long if track is None else (track, *long), long, *shorter]
 
 
-@lru_cache(maxsize=2048)
-def _text_mask(text: str, size: int) -> Mask:
-    """Coverage 0..256 of a line of text in a box ``size`` pixels high, drawn four times larger and averaged down."""
-    finer = 4
-    font = cv2.FONT_HERSHEY_DUPLEX
-    scale = finer * size * 0.62 / 22  # a capital of this font is 22 pixels high at scale 1
-    thick = max(1, round(finer * size / 18))
-    (width, height), _ = cv2.getTextSize(text, font, scale, thick)
-    margin = finer * max(2, size // 4)
-    rows, columns = finer * size, -(-(width + 2 * margin) // finer) * finer
-    large = np.zeros((rows, columns), np.uint8)
-    baseline = (rows + height) // 2
-    cv2.putText(large, text, (margin, baseline), font, scale, 255, thick, cv2.LINE_AA)
-    small = cv2.resize(large, (columns // finer, size), interpolation=cv2.INTER_AREA)
-    return (small.astype(np.uint16) * 256 + 127) // 255
+def _tag(look: _Look, room: float, ways: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The way that says most and fits, changing from the one before only where it is clearly better."""
+    for form, words in enumerate(ways):
+        slack = 1.0 if look.form is None else _SLACK if form >= look.form else 1 / _SLACK
+        if sum(word_width(word, look.text) for word in words) <= room * slack:
+            break
+    look.form = form
+    return ways[form]
 
 
-@lru_cache(maxsize=256)
-def _yuv(colour: tuple[int, int, int], limited_range: bool) -> tuple[int, int, int]:
-    """BT.601 YCbCr of an sRGB colour."""
-    red, green, blue = colour
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    cb, cr = (blue - luma) / 1.772, (red - luma) / 1.402
-    if limited_range:
-        return round(16 + luma * 219 / 255), round(128 + cb * 224 / 255), round(128 + cr * 224 / 255)
-    return round(luma), min(255, round(128 + cb)), min(255, round(128 + cr))
+def _tag_place(box: Box, tag_width: int, text: int, frame_wh: tuple[int, int]) -> tuple[int, int]:
+    """(left, top) of a tag: over its box, else under it, else in it; never beyond the frame where it fits in."""
+    left, top, right, bottom = box
+    width, height = frame_wh
+    # A tag wider than its face stands over its middle.
+    tag_left = left if tag_width <= right - left else (left + right - tag_width) // 2
+    tag_top = top - text if top >= text else bottom if bottom + text <= height else max(0, top)
+    return max(0, min(tag_left, width - tag_width)) & ~1, tag_top
+
+
+def _colour(label: str) -> Colour:
+    return _COLOURS.get(label, _OTHER)
+
+
+def _steps(probabilities: Sequence[float], room: int) -> tuple[int, ...]:
+    """Lengths of bars in pixels, even, at least 2, of at most ``room``."""
+    half = room / 2
+    return tuple([2 * round(probability * half) or 2 for probability in probabilities])
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Sizes in pixels of a panel. ``names``: width of the column of names. ``room``: length of a bar of 100 %."""
+
+    names: int
+    room: int
+    width: int
+    height: int
+
+
+@lru_cache(maxsize=64)
+def _plan(labels: tuple[str, ...], text: int) -> _Plan:
+    names = max(word_width(label, text) for label in labels)
+    margin = 2 * (text // 4)
+    room = even(round(4.25 * text))
+    return _Plan(names, room, names + room + margin, len(labels) * text + margin)
+
+
+@lru_cache(maxsize=64)
+def _panel(labels: tuple[str, ...], text: int, lengths: tuple[int, ...], limited_range: bool) -> Canvas:
+    """A panel with names and bars of these lengths."""
+    sprite = _empty_panel(labels, text, limited_range).copy()
+    names = _plan(labels, text).names
+    for row, (label, length) in enumerate(zip(labels, lengths, strict=True)):
+        top, bottom = _bar_rows(row, text)
+        sprite.fill(names, top, names + length, bottom, _colour(label))
+    return sprite
+
+
+@lru_cache(maxsize=32)
+def _empty_panel(labels: tuple[str, ...], text: int, limited_range: bool) -> Canvas:
+    plan = _plan(labels, text)
+    sprite = Canvas.sprite(plan.width, plan.height, _PANEL, limited_range=limited_range)
+    margin = (plan.height - len(labels) * text) // 2
+    for row, label in enumerate(labels):
+        sprite.words((label,), 0, margin + row * text, text, _WHITE, _PANEL)
+        top, bottom = _bar_rows(row, text)
+        sprite.fill(plan.names, top, plan.names + plan.room, bottom, _RAIL)
+    return sprite
+
+
+def _bar_rows(row: int, text: int) -> tuple[int, int]:
+    """Top and bottom of the bar in a row of a panel."""
+    top = text // 4 + row * text + 2 * (text // 8)
+    return top, top + 2 * (text // 3)
+
+
+@lru_cache(maxsize=512)
+def _bars(labels: tuple[str, ...], step: int, height: int, lengths: tuple[int, ...], limited_range: bool) -> Canvas:
+    """A compact row of upright bars, ``step`` pixels apart."""
+    sprite = Canvas.sprite(step * len(labels), height, _PANEL, limited_range=limited_range)
+    for column, (label, length) in enumerate(zip(labels, lengths, strict=True)):
+        sprite.fill(column * step, height - length, (column + 1) * step - 2, height, _colour(label))
+    return sprite

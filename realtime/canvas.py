@@ -1,0 +1,194 @@
+"""Opaque strokes, sprites and text on the planes of a frame, in place: no colour conversion on the way.
+
+Everything lies on even pixels, so that luma and the half-size chroma agree, and covers what is under it: slices are
+assigned, nothing is read or blended. That is fast, and flat areas with hard edges cost an encoder little. Words are
+rendered once and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Self
+
+import cv2
+import numpy as np
+
+from .datatypes import Frame, Plane
+
+__all__ = ["SMALLEST_TEXT", "Canvas", "Colour", "even", "ink_on", "line_height", "word_width"]
+
+Colour = tuple[int, int, int]
+"""sRGB, 0..255."""
+
+SMALLEST_TEXT = 14
+"""Height in pixels of the smallest line of text that is still read with ease; even, as every line's."""
+
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+
+
+class Canvas:
+    """Three planes to draw on, of a frame or of a sprite; whatever lies outside is cut off.
+
+    Coordinates are pixels of the luma plane; odd ones are rounded: left and top down, right and bottom up.
+    """
+
+    __slots__ = ("_limited_range", "_u", "_v", "_y")
+
+    def __init__(self, y: Plane, u: Plane, v: Plane, *, limited_range: bool) -> None:
+        self._y, self._u, self._v, self._limited_range = y, u, v, limited_range
+
+    @classmethod
+    def of(cls, frame: Frame) -> Self:
+        """The planes of a frame, which drawing changes."""
+        return cls(frame.y, frame.u, frame.v, limited_range=frame.limited_range)
+
+    @classmethod
+    def sprite(cls, width: int, height: int, ground: Colour, *, limited_range: bool) -> Self:
+        """Planes of an even size in one colour, to draw on once and :meth:`blit` often."""
+        values = _yuv(ground, limited_range)
+        sizes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+        planes = (np.full(size, value, np.uint8) for size, value in zip(sizes, values, strict=True))
+        return cls(*planes, limited_range=limited_range)
+
+    def copy(self) -> Canvas:
+        """The same on planes of its own."""
+        return Canvas(self._y.copy(), self._u.copy(), self._v.copy(), limited_range=self._limited_range)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self._y.shape[1], self._y.shape[0]
+
+    def fill(self, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
+        """A rectangle; right and bottom are exclusive."""
+        # Slices cut off what lies beyond the right and bottom edges by themselves.
+        left, top = max(0, left >> 1), max(0, top >> 1)
+        right, bottom = (right + 1) >> 1, (bottom + 1) >> 1
+        if left >= right or top >= bottom:
+            return
+        y, u, v = _yuv(colour, self._limited_range)
+        self._y[2 * top : 2 * bottom, 2 * left : 2 * right] = y
+        self._u[top:bottom, left:right] = u
+        self._v[top:bottom, left:right] = v
+
+    def outline(self, left: int, top: int, right: int, bottom: int, stroke: int, colour: Colour) -> None:
+        """The frame of a rectangle, ``stroke`` (even) pixels wide, inside it."""
+        left, top, right, bottom = left & ~1, top & ~1, even(right), even(bottom)
+        self.fill(left, top, right, top + stroke, colour)
+        self.fill(left, bottom - stroke, right, bottom, colour)
+        self.fill(left, top + stroke, left + stroke, bottom - stroke, colour)
+        self.fill(right - stroke, top + stroke, right, bottom - stroke, colour)
+
+    def dashes(self, left: int, top: int, right: int, bottom: int, stroke: int, colour: Colour) -> None:
+        """As :meth:`outline`, dashed."""
+        left, top, right, bottom = (value >> 1 for value in (left, top, right + 1, bottom + 1))
+        stroke //= 2
+        y, u, v = _yuv(colour, self._limited_range)
+        for plane, value, scale in ((self._y, y, 2), (self._u, u, 1), (self._v, v, 1)):
+            x0, y0, x1, y1, wide = (scale * edge for edge in (left, top, right, bottom, stroke))
+            for row in (y0, y1 - wide):
+                _dash(plane, row, x0, x1, wide, value)
+            for column in (x0, x1 - wide):
+                _dash(plane.T, column, y0, y1, wide, value)
+
+    def blit(self, sprite: Canvas, left: int, top: int) -> None:
+        """Put a sprite with its top left corner there."""
+        left, top = left >> 1, top >> 1
+        _put(self._y, sprite._y, 2 * left, 2 * top)
+        _put(self._u, sprite._u, left, top)
+        _put(self._v, sprite._v, left, top)
+
+    def words(self, words: Sequence[str], left: int, top: int, size: int, ink: Colour, ground: Colour) -> int:
+        """A line of text, ``size`` (even) pixels high, on a ground of its own; where it ends.
+
+        Each word is kept once rendered, so give apart what changes apart.
+        """
+        left, top = left & ~1, top & ~1
+        ink_luma, ground_luma = _yuv(ink, self._limited_range)[0], _yuv(ground, self._limited_range)[0]
+        right = left
+        patches = [_word(word, size, ink_luma, ground_luma) for word in words]
+        self.fill(left, top, left + sum(patch.shape[1] for patch in patches), top + size, ground)
+        for patch in patches:
+            _put(self._y, patch, right, top)
+            right += patch.shape[1]
+        return right
+
+
+def line_height(size_wh: tuple[int, int]) -> int:
+    """How high a line of text is on a frame of this size, in pixels: 14 at 360p, 18 at 720p, 26 at 1080p."""
+    return max(SMALLEST_TEXT, 2 * (min(size_wh) // 80))
+
+
+def even(value: int) -> int:
+    """``value`` or the next even number."""
+    return value + (value & 1)
+
+
+def ink_on(ground: Colour) -> Colour:
+    """Black or white, whichever is read better on a colour."""
+    red, green, blue = ground
+    return _BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else _WHITE
+
+
+def word_width(word: str, size: int) -> int:
+    """Width in pixels, even, of a word with its margins in a line ``size`` pixels high."""
+    return _mask(word, size).shape[1]
+
+
+def _put(plane: Plane, patch: Plane, left: int, top: int) -> None:
+    height, width = patch.shape
+    if left < 0 or top < 0 or left + width > plane.shape[1] or top + height > plane.shape[0]:
+        patch = patch[max(0, -top) : max(0, plane.shape[0] - top), max(0, -left) : max(0, plane.shape[1] - left)]
+        left, top = max(0, left), max(0, top)
+        height, width = patch.shape
+    plane[top : top + height, left : left + width] = patch
+
+
+def _dash(plane: Plane, top: int, left: int, right: int, stroke: int, value: int) -> None:
+    """A horizontal dashed line ``stroke`` high: marks of four strokes, gaps of two."""
+    mark, period = 4 * stroke, 6 * stroke
+    skipped = -(left // period) if left < 0 else 0
+    left += skipped * period  # the first mark that begins inside
+    count = (min(right, plane.shape[1]) - left) // period
+    if top < 0 or count <= 0:
+        return
+    rows = plane[top : top + stroke, left : left + count * period]
+    # Splitting an axis of a view gives a view: (stroke, count, period).
+    rows.reshape(len(rows), count, period)[:, :, :mark] = value
+    plane[top : top + stroke, left + count * period : min(right, left + count * period + mark)] = value
+
+
+@lru_cache(maxsize=1024)
+def _word(word: str, size: int, ink: int, ground: int) -> Plane:
+    """Luma (size, width) of a word in one luma on another."""
+    mask = _mask(word, size)
+    return ((ground * (256 - mask) + ink * mask) >> 8).astype(np.uint8)
+
+
+@lru_cache(maxsize=1024)
+def _mask(word: str, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """Coverage 0..256 of a word in a box ``size`` pixels high, drawn four times larger and averaged down."""
+    finer = 4
+    font = cv2.FONT_HERSHEY_DUPLEX
+    scale = finer * size * 0.62 / 22  # a capital of this font is 22 pixels high at scale 1
+    thick = max(1, round(finer * size / 18))
+    (width, height), _ = cv2.getTextSize(word, font, scale, thick)
+    margin = finer * (size // 4)
+    columns = 2 * finer * -(-(width + 2 * margin) // (2 * finer))
+    large = np.zeros((finer * size, columns), np.uint8)
+    start = ((columns - width) // 2, (finer * size + height) // 2)
+    cv2.putText(large, word, start, font, scale, 255, thick, cv2.LINE_AA)
+    small = cv2.resize(large, (columns // finer, size), interpolation=cv2.INTER_AREA)
+    return (small.astype(np.int32) * 256 + 127) // 255
+
+
+@lru_cache(maxsize=256)
+def _yuv(colour: Colour, limited_range: bool) -> tuple[int, int, int]:
+    """BT.601 YCbCr of an sRGB colour."""
+    red, green, blue = colour
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    cb, cr = (blue - luma) / 1.772, (red - luma) / 1.402
+    if limited_range:
+        return round(16 + luma * 219 / 255), round(128 + cb * 224 / 255), round(128 + cr * 224 / 255)
+    return round(luma), min(255, round(128 + cb)), min(255, round(128 + cr))
