@@ -20,7 +20,7 @@ __all__ = ["debug_option", "one_line", "run_command"]
 
 _DEBUG = "fer_live.debug"
 _EXTRA_OF = {
-    **dict.fromkeys(("matplotlib", "onnx", "onnx_ir", "onnxscript", "optuna", "sqlalchemy"), "train"),
+    **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnx_ir", "onnxscript", "optuna", "sqlalchemy"), "train"),
     **dict.fromkeys(("tensorboard", "torch", "torchvision"), "train"),
     "mediapipe": "mediapipe",
 }

@@ -9,15 +9,18 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
-from .terminal import DATA_HELP, load_data, print_table
+from .terminal import DATA_HELP, load_data, pass_progress, print_table
 
 __all__ = ["eval_command", "eval_main"]
 
+_SHOWN = ("figures", "pairs", "classes", "ferplus", "robustness")
+"""Parts of the report that are printed, too."""
+
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for metrics.json, report.md and pictures.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, .json, .md and pictures.")
 @click.option("--mirror", is_flag=True, help="Average each image's answer with its mirror image's.")
 @click.option(
     "--with-private/--public-only",
@@ -25,39 +28,95 @@ __all__ = ["eval_command", "eval_main"]
     show_default=True,
     help="Open PrivateTest once, at the end; choose between models with --public-only.",
 )
+@click.option(
+    "--robustness/--no-robustness",
+    default=None,
+    help="Accuracy on small, blurred, dark, noisy, turned and covered faces of PublicTest.  [default: with --out]",
+)
+@click.option("--robustness-images", type=click.IntRange(1), help="So many of them, at random.  [default: all]")
+@click.option(
+    "--risk",
+    type=click.FloatRange(0, 100, min_open=True, max_open=True),
+    default=15.0,
+    show_default=True,
+    help="% of wrong answers that a threshold of confidence is chosen for.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of bootstrap and corruptions.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.version_option(package_name="fer-live", prog_name="fer-eval")
 @debug_option
-def eval_command(model: Path, data: Path, out: Path | None, mirror: bool, with_private: bool, device: str) -> None:
-    """Evaluate MODEL, a model.pt or an exported .onnx, on FER2013's test splits.
+def eval_command(
+    models: tuple[Path, ...],
+    data: Path,
+    out: Path | None,
+    mirror: bool,
+    with_private: bool,
+    robustness: bool | None,
+    robustness_images: int | None,
+    risk: float,
+    seed: int,
+    device: str,
+) -> None:
+    """Evaluate a MODEL, a model.pt or an exported .onnx, on FER2013's test splits; compare several.
 
     An .onnx is run by onnxruntime on the CPU, so that the figures are those of the file that is used live.
     """
     from datetime import UTC, datetime
 
+    from .compare import Settings, compare, model_names
+    from .compare_plots import MOST_MODELS
     from .device import choose_device
+    from .evaluation import check_labels
     from .files import make_folder
     from .predictors import load_predictor
     from .provenance import environment, file_sha256
-    from .report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
+    from .report import write_report
+    from .report_tables import tables_of
+    from .robustness import PASSES
 
-    predict = load_predictor(model, choose_device(device))
+    if len(models) > MOST_MODELS:
+        raise click.UsageError(f"{len(models)} models; more than {MOST_MODELS} can't be told apart in a picture")
+    if len({path.resolve() for path in models}) < len(models):
+        raise click.UsageError("a model is given twice")
+    where = choose_device(device)
+    loaded = []
+    for path, name in zip(models, model_names(models), strict=True):
+        predict = load_predictor(path, where)
+        check_labels(predict, str(path))
+        about = {
+            "file": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+            "provenance": predict.provenance,
+        }
+        loaded.append((name, predict, about))
     dataset = load_data(data)
     if out is not None:
         make_folder(out)  # before the long work
-    evaluation = evaluate(predict, dataset, with_private=with_private, mirror=mirror)
-    print_table(f"{model.name}, {evaluation.view}, {evaluation.runtime}", SPLIT_COLUMNS, split_rows(evaluation))
-    for split in evaluation.splits:
-        print_table(f"{split.name}, by class", CLASS_COLUMNS, class_rows(split.fer2013))
+    settings = Settings(
+        with_private=with_private,
+        mirror=mirror,
+        with_robustness=out is not None if robustness is None else robustness,
+        robustness_images=robustness_images,
+        risk=risk / 100,
+        seed=seed,
+    )
+    common = {
+        "data": {**dataset.identity(), "notes": list(dataset.notes)},
+        "date": datetime.now(UTC).date().isoformat(),
+        "environment": environment(),
+    }
+    passes = len(loaded) * (1 + (PASSES if settings.with_robustness else 0))
+    with pass_progress(passes) as on_pass:
+        comparison = compare(loaded, dataset, settings, common, on_pass)
+    for number, model in enumerate(comparison.models):
+        click.echo(f"{'ABCDEFG'[number]}  " * (len(models) > 1) + f"{model.name}: {model.evaluation.runtime}")
+    for table in tables_of(comparison):
+        if table.section in _SHOWN:
+            print_table(table.title, table.columns, table.rows, table.words)
     if out is not None:
-        about = {
-            "model": {"file": model.name, "sha256": file_sha256(model), "provenance": predict.provenance},
-            "data": {**dataset.identity(), "notes": list(dataset.notes)},
-            "date": datetime.now(UTC).date().isoformat(),
-            "environment": environment(),
-        }
-        write_report(out, evaluation, about)
-        click.echo(f"written: {out / 'metrics.json'}, {out / 'report.md'} and pictures")
+        write_report(out, comparison)
+        click.echo(f"written: {out / 'report.html'}, report.json, report.md and pictures")
 
 
 def eval_main() -> None:

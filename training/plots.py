@@ -1,4 +1,4 @@
-"""Pictures of a training and of an evaluation, as PNG files."""
+"""Pictures of a training, as PNG files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .evaluate import Metrics
-
-__all__ = ["draw_confusion", "draw_curves", "draw_face_sheet", "draw_reliability"]
+__all__ = ["draw_curves", "draw_face_sheet"]
 
 _INK, _ACCENT, _MUTED = "#1f2933", "#2667a8", "#c5ccd3"
 
@@ -38,59 +36,6 @@ def draw_curves(path: Path, title: str, history: Sequence[Mapping[str, Any]]) ->
         axis.grid(color=_MUTED, linewidth=0.5)
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, color=_INK)
-    figure.savefig(path, dpi=120)
-
-
-def draw_confusion(path: Path, title: str, metrics: Metrics) -> None:
-    """The confusion matrix, each row a true label and in per cent of it, with counts below."""
-    counts = np.array(metrics.confusion)
-    share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*counts.shape):
-        axis.text(
-            column,
-            row,
-            f"{100 * share[row, column]:.0f}\n",
-            ha="center",
-            va="center",
-            fontsize=10,
-            color="white" if share[row, column] > 0.5 else _INK,
-        )
-        axis.text(
-            column,
-            row,
-            f"\n{counts[row, column]}",
-            ha="center",
-            va="center",
-            fontsize=7,
-            color="white" if share[row, column] > 0.5 else "#52606d",
-        )
-    axis.set_xticks(range(len(metrics.labels)), metrics.labels, rotation=30, ha="right")
-    axis.set_yticks(range(len(metrics.labels)), metrics.labels)
-    axis.set(xlabel="predicted", ylabel="FER2013's label")
-    axis.set_title(f"{title}\naccuracy {100 * metrics.accuracy:.2f} %, n = {metrics.n:,}; % of the row, count below")
-    figure.savefig(path, dpi=120)
-
-
-def draw_reliability(path: Path, title: str, table: NDArray[np.float64], ece: float) -> None:
-    """Reliability diagram of :func:`~fer_live.training.evaluate.calibration_bins`."""
-    figure = Figure(figsize=(5.2, 5.6), layout="constrained")
-    reliability, counts = figure.subplots(2, 1, height_ratios=[4, 1], sharex=True)
-    width = 1 / len(table)
-    centre = (np.arange(len(table)) + 0.5) * width
-    used = table[:, 0] > 0
-    reliability.bar(centre[used], table[used, 2], width * 0.92, color=_ACCENT, label="accuracy")
-    reliability.plot([0, 1], [0, 1], "--", color=_INK, linewidth=1, label="perfect")
-    reliability.plot(table[used, 1], table[used, 2], "o", color=_INK, markersize=3, label="at the mean confidence")
-    reliability.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-    reliability.set_title(f"{title}\nexpected calibration error {ece:.3f} (15 bins)")
-    reliability.legend(frameon=False, fontsize=8, loc="upper left")
-    counts.bar(centre, table[:, 0], width * 0.92, color=_MUTED)
-    counts.set(xlabel="confidence (largest probability)", ylabel="faces")
-    for axis in (reliability, counts):
-        axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
 
 

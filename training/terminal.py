@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from .data import Fer2013
 
-__all__ = ["DATA_HELP", "load_data", "print_table"]
+__all__ = ["DATA_HELP", "load_data", "pass_progress", "print_table"]
 
 DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
 
@@ -38,15 +38,30 @@ def _reading(path: Path) -> Iterator[Callable[[int], None]]:
         yield lambda images: status.update(f"reading {path}: {images:,} images")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table with rules on a terminal, aligned columns elsewhere."""
+@contextmanager
+def pass_progress(passes: int) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal that takes a step, and says what was done, at each call; says nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("evaluating", total=passes)
+        yield lambda what: bar.update(task, advance=1, description=what)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
+    """A table with rules on a terminal, aligned columns elsewhere; the first ``words`` columns are text."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
 
         table = Table(title=title, title_justify="left")
         for number, column in enumerate(columns):
-            table.add_column(column, justify="right" if number else "left")
+            table.add_column(column, justify="left" if number < words else "right")
         for row in rows:
             table.add_row(*row)
         Console().print(table)
@@ -54,5 +69,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     click.echo(f"\n{title}")
     for row in (columns, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+        cells = [
+            cell.ljust(width) if number < words else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())

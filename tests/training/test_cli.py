@@ -60,9 +60,9 @@ def test_train_again_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     for text in ("PublicTest", "PrivateTest (standard)", "PrivateTest (dedup)", "mirror-averaged", "disgust"):
         assert text in out
-    figures = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    assert figures["model"]["provenance"]["recipe"] == "residual_tiny"
-    assert len(figures["model"]["sha256"]) == 64
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert figures["models"][0]["provenance"]["recipe"] == "residual_tiny"
+    assert len(figures["models"][0]["sha256"]) == 64
 
 
 def test_public_only(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +148,7 @@ def test_where_a_report_goes_is_checked_before_the_evaluation(
 ) -> None:
     save_checkpoint(tmp_path / "model.pt", untrained_checkpoint())
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr("fer_live.training.report.evaluate", lambda *_, **__: pytest.fail("evaluated"))
+    monkeypatch.setattr("fer_live.training.compare.compare", lambda *_, **__: pytest.fail("evaluated"))
     assert evaluate(tmp_path / "model.pt", "--data", data, "--out", tmp_path / out) == 1
     err = capsys.readouterr().err
     assert message in err
@@ -170,9 +170,9 @@ def test_a_recipe_of_a_report_from_training_to_figures(
     capsys.readouterr()
     assert evaluate(tmp_path / "run" / "model.onnx", "--data", data, "--out", tmp_path / "report") == 0
     assert "disgust" in capsys.readouterr().out
-    figures = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    assert figures["splits"]["public"]["ferplus_majority"] is None
-    assert figures["model"]["provenance"]["training"]["train"]["balance"] == "sqrt"
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert figures["models"][0]["splits"]["public"]["ferplus_majority"] is None
+    assert figures["models"][0]["provenance"]["training"]["train"]["balance"] == "sqrt"
 
 
 def test_random_weights_are_a_flag_and_are_recorded(data: Path, tmp_path: Path) -> None:

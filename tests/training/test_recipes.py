@@ -13,11 +13,11 @@ from fer_live.export.verify import TOLERANCE, verify
 from fer_live.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fer_live.training.data import Fer2013, Usage
 from fer_live.training.describe import recipes_page
+from fer_live.training.evaluation import evaluate
 from fer_live.training.loop import train
 from fer_live.training.networks import initialise, network_class
 from fer_live.training.predictors import load_predictor
 from fer_live.training.recipes import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
-from fer_live.training.report import evaluate
 from fer_live.training.summary import summarise
 from fer_live.training.testing import subset, synthetic_fer2013
 

@@ -1,16 +1,15 @@
-import json
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fer_live.contract import Contract
-from fer_live.errors import DataError
+from fer_live.errors import DataError, ModelError
 from fer_live.training.data import Fer2013, Usage
+from fer_live.training.evaluation import check_labels, evaluate
 from fer_live.training.ferplus import ferplus_majority
 from fer_live.training.recipes import fer2013_contract
-from fer_live.training.report import CLASS_COLUMNS, SPLIT_COLUMNS, class_rows, evaluate, split_rows, write_report
 from fer_live.training.testing import subset
 
 
@@ -56,6 +55,7 @@ def test_the_splits_and_their_figures(dataset: Fer2013) -> None:
     assert [split.fer2013.n for split in evaluation.splits] == [56, 56, 55]
     assert public.fer2013.accuracy == pytest.approx(55 / 56)
     assert private.fer2013.accuracy == dedup.fer2013.accuracy == 1
+    assert public.answers.correct.tolist() == [False] + [True] * 55
     assert public.ferplus is not None
     assert public.ferplus.n == 24
     assert public.ferplus.accuracy == 1
@@ -75,31 +75,8 @@ def test_public_only_does_not_ask_for_private_images(dataset: Fer2013) -> None:
     assert [split.key for split in evaluation.splits] == ["public"]
 
 
-def test_rows_fit_their_columns(dataset: Fer2013) -> None:
-    evaluation = evaluate(Oracle(dataset), dataset, with_private=True, mirror=True)
-    assert evaluation.view == "mirror-averaged"
-    assert all(len(row) == len(SPLIT_COLUMNS) for row in split_rows(evaluation))
-    rows = class_rows(evaluation.splits[0].fer2013)
-    assert [row[0] for row in rows] == list(fer2013_contract().labels)
-    assert all(len(row) == len(CLASS_COLUMNS) for row in rows)
-
-
-def test_a_report_holds_all_figures(dataset: Fer2013, tmp_path: Path) -> None:
-    evaluation = evaluate(Oracle(dataset), dataset, with_private=True, mirror=False)
-    about = {"model": {"file": "m.onnx", "sha256": "0" * 64, "provenance": {"a": 1}}, "date": "2026-01-02"}
-    write_report(tmp_path / "new" / "report", evaluation, about)
-    folder = tmp_path / "new" / "report"
-    expected = {f"{kind}_{split.key}.png" for kind in ("confusion", "reliability") for split in evaluation.splits}
-    assert {entry.name for entry in folder.iterdir()} == {*expected, "metrics.json", "report.md"}
-    figures = json.loads((folder / "metrics.json").read_text())
-    assert figures["model"] == about["model"]
-    assert figures["view"] == "single view"
-    assert figures["splits"]["private_dedup"]["fer2013"]["n"] == 55
-    assert figures["splits"]["public"]["ferplus_majority"]["n"] == 24
-    text = (folder / "report.md").read_text()
-    assert "| PrivateTest (dedup) | 55 | 100.00 |" in text
-    assert "- model: file m.onnx, sha256 000" in text
-    assert "- date: 2026-01-02" in text
+def test_mirror_averaging_is_said(dataset: Fer2013) -> None:
+    assert evaluate(Oracle(dataset), dataset, with_private=False, mirror=True).view == "mirror-averaged"
 
 
 def test_a_data_set_without_a_split_is_refused(dataset: Fer2013) -> None:
@@ -107,3 +84,11 @@ def test_a_data_set_without_a_split_is_refused(dataset: Fer2013) -> None:
     assert evaluate(Oracle(dataset), without, with_private=False, mirror=False)
     with pytest.raises(DataError, match="no image of PrivateTest"):
         evaluate(Oracle(dataset), without, with_private=True, mirror=False)
+
+
+def test_a_model_with_other_labels_is_refused(dataset: Fer2013) -> None:
+    oracle = Oracle(dataset)
+    check_labels(oracle, "m.onnx")
+    oracle.contract = replace(oracle.contract, heads=oracle.contract.heads[1:])
+    with pytest.raises(ModelError, match=r"^m.onnx: its labels are neutral, happy, .*contempt; only models with"):
+        check_labels(oracle, "m.onnx")
