@@ -92,7 +92,7 @@ class SearchConfig:
     def new_pruner(self, epochs: int) -> BasePruner:
         """A pruner for trials of at most ``epochs`` epochs."""
         if self.pruner == "median":
-            return MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+            return MedianPruner(n_startup_trials=5, n_warmup_steps=2)
         return HyperbandPruner(max_resource=epochs) if self.pruner == "hyperband" else NopPruner()
 
 

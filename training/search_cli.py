@@ -200,7 +200,7 @@ def _tell(best: Trial, folder: Path) -> None:
     model = shlex.quote(str(best.folder / "model.pt"))
     click.echo(f"best: trial {best.number}, PublicTest {100 * (best.accuracy or 0):.2f} %: {model}")
     click.echo(f"picture: {folder / 'study.png'}")
-    click.echo(f"train it again, with more epochs say:\n  {command}")
+    click.echo(f"train it again:\n  {command}")
 
 
 def search_main() -> None:

@@ -23,7 +23,7 @@ __all__ = ["draw_study"]
 
 _INK, _ACCENT, _MUTED, _BEST = "#1f2933", "#2667a8", "#c5ccd3", "#d1495b"
 _FOR_IMPORTANCE = 8
-"""Finished trials below which shares of the spread would only be noise."""
+"""Finished trials below which importances would only be noise."""
 
 
 def draw_study(
@@ -49,9 +49,7 @@ def draw_study(
         axis = figure.add_subplot(grid[1 + number // columns, number % columns])
         _draw_option(axis, of, done, pruned)
         axis.set_ylim(low, high)
-        axis.set_title(
-            of.name if of.name not in shares else f"{of.name}  ({100 * shares[of.name]:.0f} % of the spread)"
-        )
+        axis.set_title(of.name if of.name not in shares else f"{of.name}  (importance {100 * shares[of.name]:.0f} %)")
         if number % columns == 0:
             axis.set_ylabel("PublicTest accuracy, %")
     for axis in figure.axes:
@@ -135,7 +133,7 @@ def _draw_option(axis: Axes, of: Dimension, done: Sequence[FrozenTrial], pruned:
 
 
 def _importances(study: optuna.Study, done: Sequence[FrozenTrial]) -> dict[str, float]:
-    """Each option's share by PED-ANOVA (Watanabe et al. 2023); nothing where there is too little to tell."""
+    """Share of each option among all by PED-ANOVA (Watanabe et al. 2023); nothing where there is too little to tell."""
     if len(done) < _FOR_IMPORTANCE or len({trial.value for trial in done}) < 2:
         return {}
     return optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from fer_live.cli_errors import run_command
 from fer_live.errors import DeviceError, ModelError, SinkError
@@ -82,6 +85,15 @@ def run(folder: Path, dataset: Fer2013, trials: int, config: SearchConfig = RAND
     return ended
 
 
+def trials_of(folder: Path, *states: TrialState) -> list[FrozenTrial]:
+    storage = RDBStorage(f"sqlite:///{folder}/study.db")
+    try:
+        return optuna.load_study(study_name=None, storage=storage).get_trials(states=states or None)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def raiser(error: BaseException) -> Callable[[Recipe], None]:
     def fail(_: Recipe) -> None:
         raise error
@@ -139,6 +151,9 @@ def test_hopeless_trials_are_pruned(dataset: Fer2013, tmp_path: Path, training: 
         finished = [trial for trial in ended if trial.state == "finished"]
         assert pruned and finished
         assert training.epochs - before[1] < 4 * (len(training.trained) - before[0])
+        epochs = [len(trial.intermediate_values) for trial in trials_of(tmp_path / pruner, TrialState.PRUNED)]
+        assert min(epochs) == {"median": 2, "hyperband": 1}[pruner]
+        assert max(epochs) < 4
         best = max(finished, key=lambda trial: trial.accuracy or 0)
         assert all(trial.accuracy is not None and trial.accuracy < (best.accuracy or 0) for trial in pruned)
 
