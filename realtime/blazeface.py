@@ -58,7 +58,7 @@ class MediaPipeDetector:
         framing: Framing = FER2013_FRAMING,
     ) -> None:
         path = weights or asset_path(DETECTOR_BLAZEFACE)
-        self._detect_size = detect_size
+        self.detect_size = detect_size
         self._framing = framing
         self._closed = False
         with _silent_stderr():
@@ -81,9 +81,9 @@ class MediaPipeDetector:
                 reason = " ".join(str(error).split())
                 raise ModelError(f"{path}: MediaPipe cannot load the face detector: {reason}") from error
 
-    def detect(self, frame: Frame) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces of a frame, surest first."""
-        small = downscaled_bgr(frame, self._detect_size, 2)
+        small = downscaled_bgr(frame, detect_size or self.detect_size, 2)
         rgb = np.ascontiguousarray(small.image[:, :, ::-1])
         # MediaPipe's native code warns once, of buffers that it aligns anew, at one of its first images.
         self._quiet_detections = max(0, self._quiet_detections - 1)

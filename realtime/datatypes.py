@@ -247,8 +247,12 @@ class Detector(Protocol):
     def name(self) -> str:
         """As on the command line."""
 
-    def detect(self, frame: Frame) -> Faces:
-        """The faces of a frame, surest first."""
+    @property
+    def detect_size(self) -> int:
+        """Longer side in pixels of the copy that is searched."""
+
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+        """The faces of a frame, surest first; ``detect_size`` instead of the detector's own, for this once."""
 
     def __enter__(self) -> Self: ...
 

@@ -42,13 +42,13 @@ class HaarDetector:
 
     def __init__(self, detect_size: int = 640, min_score: float = 0.0, framing: Framing = FER2013_FRAMING) -> None:
         self._cascade = _cascade(_FACE)
-        self._detect_size = detect_size
+        self.detect_size = detect_size
         self._min_score = min_score
         self._framing = framing
 
-    def detect(self, frame: Frame) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces of a frame, surest first; the score is the logistic function of the last stage's margin."""
-        small = downscaled_grey(frame, self._detect_size)
+        small = downscaled_grey(frame, detect_size or self.detect_size)
         if min(small.image.shape) < _LEAST_PX:
             return Faces.empty()
         grey = cv2.equalizeHist(small.image)
@@ -97,9 +97,14 @@ class EyeVerifier:
         """The wrapped detector's."""
         return self._detector.name
 
-    def detect(self, frame: Frame) -> Faces:
+    @property
+    def detect_size(self) -> int:
+        """The wrapped detector's."""
+        return self._detector.detect_size
+
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The verified faces of a frame, surest first."""
-        faces = self._detector.detect(frame)
+        faces = self._detector.detect(frame, detect_size)
         keep = [self._has_eyes(frame, *square) for square in faces.squares]
         return faces.only(np.array(keep, np.bool_)) if len(faces) else faces
 

@@ -1,6 +1,6 @@
 """The engine: one thread a stage, joined by channels, ended by the last frame, a request or the first error.
 
-    read ──▶ detect + track ──▶ classify ──▶ annotate + write ──▶ (display)
+    read ──▶ find + track + crop ──▶ classify + smooth ──▶ annotate + write ──▶ (display)
 
 Live, the channel after the reader holds one frame and drops the oldest: the only place where a frame can be lost.
 From a file every channel blocks: each frame comes out once, in order.
@@ -21,9 +21,12 @@ from fer_live.preprocess import crop_faces
 
 from .annotate import Annotator
 from .channel import Aborted, Channel, Overflow
-from .datatypes import Classifier, Detector, Expressions, Faces, Frame, Predictions, Result, Sink, Source
+from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
+from .finder import FaceFinder, Found
+from .freshness import Freshness
+from .quality import measure
+from .smoothing import Smoother
 from .stats import Summary
-from .tracker import IouTracker
 
 __all__ = ["Pipeline"]
 
@@ -37,9 +40,9 @@ JOIN_S = 10.0
 @dataclass(frozen=True, slots=True)
 class _Detected:
     frame: Frame
-    faces: Faces
-    track_ids: NDArray[np.int64]
-    crops: NDArray[np.uint8]  # (N, 1, S, S)
+    found: Found
+    rows: NDArray[np.intp]  # (M,) of the N faces, those that are classified
+    crops: NDArray[np.uint8]  # (M, 1, S, S)
     latency_ms: dict[str, float]
 
 
@@ -52,6 +55,9 @@ class Pipeline:
         classifier: labels them.
         sinks: take every annotated result, in order.
         display: also gets every annotated result, for a window on the main thread; closed at the end.
+        detect_every: see :class:`~.finder.FaceFinder`.
+        classify_every: see :class:`~.freshness.Freshness`.
+        smooth: show expressions smoothed over time, else the classifier's newest answer.
     """
 
     def __init__(
@@ -61,11 +67,18 @@ class Pipeline:
         classifier: Classifier,
         sinks: Sequence[Sink] = (),
         display: Channel[Result] | None = None,
+        *,
+        detect_every: int | None = None,
+        classify_every: int | None = None,
+        smooth: bool = True,
     ) -> None:
         live = source.info.is_live
-        self._source, self._detector, self._classifier = source, detector, classifier
+        self._source, self._classifier = source, classifier
         self._sinks, self._display = sinks, display
-        self._tracker, self._annotator = IouTracker(), Annotator()
+        self._finder = FaceFinder(detector, detect_every=detect_every)
+        self._freshness = Freshness(classify_every)
+        self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
+        self._annotator = Annotator()
         self._frames = self._faces = 0
         self._read: Channel[tuple[Frame, float]] = (
             Channel(1, Overflow.DROP_OLDEST) if live else Channel(4, Overflow.BLOCK)
@@ -160,7 +173,7 @@ class Pipeline:
         return Summary(
             frames=self._frames,
             faces=self._faces,
-            tracks=self._tracker.count,
+            tracks=self._finder.track_count,
             dropped=self._read.dropped,
             seconds=self._ended_s - self._started_s,
             provider=self._classifier.provider,
@@ -193,11 +206,12 @@ class Pipeline:
         contract = self._classifier.contract
         for frame, read_s in self._read:
             started_s = time.perf_counter()
-            faces = self._detector.detect(frame)
-            track_ids = self._tracker.update(faces, frame.time_s)
-            crops = crop_faces(frame.y, faces.squares, contract, limited_range=frame.limited_range)
+            found = self._finder.update(frame)
+            rows = self._freshness.due(found.track_ids, frame.time_s)
+            squares = found.faces.squares[rows]
+            crops = crop_faces(frame.y, squares, contract, limited_range=frame.limited_range)
             latency = {"wait": 1e3 * (started_s - read_s), "detect": 1e3 * (time.perf_counter() - started_s)}
-            self._detected.put(_Detected(frame, faces, track_ids, crops, latency))
+            self._detected.put(_Detected(frame, found, rows, crops, latency))
         self._detected.close()
 
     def _run_classify(self) -> None:
@@ -208,18 +222,18 @@ class Pipeline:
             each_ms = 1e3 * (time.perf_counter() - started_s) / len(batch)
             first = 0
             for entry in batch:
-                mine = predictions.probabilities[first : first + len(entry.faces)]
-                first += len(entry.faces)
-                self._classified.put(
-                    Result(
-                        entry.frame,
-                        entry.faces,
-                        entry.track_ids,
-                        Expressions.of(Predictions(mine, predictions.labels)),
-                        {**entry.latency_ms, "classify": each_ms},
-                    )
-                )
+                mine = predictions.probabilities[first : first + len(entry.rows)]
+                first += len(entry.rows)
+                self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
         self._classified.close()
+
+    def _labelled(self, entry: _Detected, raw: Predictions, classify_ms: float) -> Result:
+        faces, rows = entry.found.faces, entry.rows
+        keypoints = None if faces.keypoints is None else faces.keypoints[rows]
+        quality = measure(entry.crops, faces.squares[rows], keypoints)
+        expressions = self._smoother.update(entry.frame.time_s, entry.found.track_ids, rows, raw, quality)
+        latency = {**entry.latency_ms, "classify": classify_ms}
+        return Result(entry.frame, faces, entry.found.track_ids, expressions, latency)
 
     def _run_write(self) -> None:
         for result in self._classified:

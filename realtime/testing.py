@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,10 +26,12 @@ __all__ = [
     "FakeDetector",
     "ListSink",
     "ListSource",
+    "grey_frame",
     "make_clip",
     "make_frame",
     "make_result",
     "read_index",
+    "shifted",
 ]
 
 
@@ -36,6 +39,22 @@ def make_result(frame: Frame) -> Result:
     """A result without faces for ``frame``."""
     none = Predictions(np.zeros((0, len(FER2013_LABELS)), np.float32), FER2013_LABELS)
     return Result(frame, Faces.empty(), np.zeros(0, np.int64), Expressions.of(none), {})
+
+
+def grey_frame(grey: NDArray[np.uint8], index: int = 0, time_s: float | None = None) -> Frame:
+    """A frame without colour of grey (H, W) uint8; its time is that of 25 frames a second where none is given."""
+    chroma = np.full(((grey.shape[0] + 1) // 2, (grey.shape[1] + 1) // 2), 128, np.uint8)
+    time_s = index / 25 if time_s is None else time_s
+    return Frame(np.ascontiguousarray(grey), chroma, chroma.copy(), index, time_s)
+
+
+def shifted(
+    grey: NDArray[np.uint8], shift_xy: tuple[float, float], scale: float = 1.0, about_xy: tuple[float, float] = (0, 0)
+) -> NDArray[np.uint8]:
+    """A picture moved by pixels, after it was scaled about a point; mirrored where it has no more."""
+    x, y = about_xy
+    matrix = np.array([[scale, 0, x + shift_xy[0] - scale * x], [0, scale, y + shift_xy[1] - scale * y]])
+    return cv2.warpAffine(grey, matrix, grey.shape[::-1], borderMode=cv2.BORDER_REFLECT).astype(np.uint8)
 
 
 class _Failing:
@@ -154,6 +173,7 @@ class FakeDetector(_Failing):
     """Finds the faces it was told: always the same, or what a function says of a frame."""
 
     name = "fake"
+    detect_size = 640
 
     def __init__(
         self,
@@ -165,7 +185,7 @@ class FakeDetector(_Failing):
         super().__init__(error, error_at)
         self._faces = Faces.empty() if faces is None else faces
 
-    def detect(self, frame: Frame) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces; fails at the frame whose index is ``error_at``."""
         self._meet(frame.index)
         return self._faces if isinstance(self._faces, Faces) else self._faces(frame)

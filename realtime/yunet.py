@@ -55,7 +55,7 @@ class YuNetDetector:
         framing: Framing = FER2013_FRAMING,
     ) -> None:
         path = weights or asset_path(DETECTOR_YUNET)
-        self._detect_size = detect_size
+        self.detect_size = detect_size
         self._min_score = min_score
         self._max_overlap = max_overlap
         self._framing = framing
@@ -67,9 +67,9 @@ class YuNetDetector:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: onnxruntime cannot load the face detector: {reason}") from error
 
-    def detect(self, frame: Frame) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces of a frame, surest first."""
-        small = downscaled_bgr(frame, self._detect_size, MULTIPLE)
+        small = downscaled_bgr(frame, detect_size or self.detect_size, MULTIPLE)
         blob = small.image.transpose(2, 0, 1)[None].astype(np.float32)
         outputs = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
         boxes, score, keypoints = decode(outputs, small.image.shape[1] // MULTIPLE, self._min_score)

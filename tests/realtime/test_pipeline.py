@@ -15,6 +15,8 @@ from fer_live.realtime.datatypes import Faces, Frame, Result
 from fer_live.realtime.pipeline import BATCH_FRAMES, Pipeline
 from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
 
+EVERY_FRAME = {"detect_every": 1, "classify_every": 1, "smooth": False}
+
 
 class Boom(Exception):
     pass
@@ -48,7 +50,7 @@ def brightest_is(crops: np.ndarray) -> np.ndarray:
 def test_file_gives_every_frame_once_in_order(n: int) -> None:
     sink = ListSink()
     classifier = FakeClassifier(function=brightest_is)
-    summary = Pipeline(ListSource(frames(n)), FakeDetector(faces_of), classifier, [sink]).run()
+    summary = Pipeline(ListSource(frames(n)), FakeDetector(faces_of), classifier, [sink], **EVERY_FRAME).run()
     assert [result.frame.index for result in sink.results] == list(range(n))
     assert [len(result.faces) for result in sink.results] == [index % 4 for index in range(n)]
     assert (summary.frames, summary.dropped, sink.finished) == (n, 0, True)
@@ -61,7 +63,7 @@ def test_file_gives_every_frame_once_in_order(n: int) -> None:
 def test_each_face_gets_its_own_prediction() -> None:
     """What a batch across frames answers goes back to the right face of the right frame."""
     sink, classifier = ListSink(), FakeClassifier(function=brightest_is)
-    Pipeline(ListSource(frames(20)), FakeDetector(faces_of), classifier, [sink]).run()
+    Pipeline(ListSource(frames(20)), FakeDetector(faces_of), classifier, [sink], **EVERY_FRAME).run()
     for frame, result in zip(frames(20), sink.results, strict=True):
         squares = faces_of(frame).squares
         crops = crop_faces(frame.y, squares, classifier.contract, limited_range=frame.limited_range)
@@ -82,6 +84,7 @@ def test_the_original_error_of_any_stage_arrives(stage: str, at: int) -> None:
         FakeDetector(faces_of, **failing("detector")),
         FakeClassifier(**failing("classifier")),
         [sink],
+        **EVERY_FRAME,
     )
     with pytest.raises(Boom) as caught:
         pipeline.run()

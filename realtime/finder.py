@@ -1,0 +1,135 @@
+"""The faces of every frame: from the detector where it has to look, by following them where it need not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .datatypes import Detector, Faces, Frame
+from .motion import FaceFlow, patches
+from .tracker import MIN_LIKENESS, Ids, Tracker, iou
+
+__all__ = ["FaceFinder", "Found"]
+
+STEADY_S = 0.4
+"""Time between two looks of the detector while all known faces are followed well."""
+
+MOVING_S = 0.16
+"""The same while the picture moves as a whole, for faces come in at its edges, and while a lost face may come back."""
+
+EMPTY_S = 0.2
+"""The same while no face is known."""
+
+WHOLE_MOVE = 0.02
+"""The picture moves as a whole where faces moved by more than this share of its longer side since the last look."""
+
+HALF_SIZE_SIDE_PX = 32
+"""While all known faces are larger than this on a copy of half the detector's size, most looks use that one."""
+
+FULL_SIZE_EVERY = 4
+"""Every so many looks use the full size all the same, for small faces that are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The faces of a frame with their track ids (N,) int64, and whether the detector looked at this very frame."""
+
+    faces: Faces
+    track_ids: Ids
+    looked: bool
+
+
+class FaceFinder:
+    """Gives every frame its faces and their ids.
+
+    The detector looks at the first frame, at a cut, where a face is lost, and every now and then; between its looks
+    faces are followed by optical flow. What is done depends on the frames and their times alone, so that the same
+    file always gives the same faces.
+
+    Args:
+        detector: finds faces; the caller opens and closes it.
+        detect_every: look at every so many frames and follow in between; 1 is every frame, and nothing is followed;
+            None chooses by what is seen.
+    """
+
+    def __init__(self, detector: Detector, *, detect_every: int | None = None) -> None:
+        if detect_every is not None and detect_every < 1:
+            raise ValueError(f"detect_every must be at least 1, found {detect_every}")
+        self._detector, self._detect_every = detector, detect_every
+        self._tracker, self._flow = Tracker(), FaceFlow()
+        self._looked_s = 0.0
+        self._looked_frames = self._looks = 0
+        self._moved = np.zeros(2)
+
+    @property
+    def track_count(self) -> int:
+        """How many different faces there were so far."""
+        return self._tracker.count
+
+    def update(self, frame: Frame) -> Found:
+        """The faces of the next frame."""
+        self._tracker.next_frame(frame.time_s)
+        if self._detect_every == 1:
+            self._look(frame, self._detector.detect(frame), followed=False)
+            return Found(self._tracker.faces, self._tracker.ids, looked=True)
+        lost = self._follow(frame)
+        self._looked_frames += 1
+        must = lost or not self._looks or self._is_due(frame)
+        if must:
+            self._look(frame, self._detect(frame, whole=lost), followed=True)
+        return Found(self._tracker.faces, self._tracker.ids, must)
+
+    def _follow(self, frame: Frame) -> bool:
+        """Move all faces to where they are in this frame; whether one was lost."""
+        tracker, before = self._tracker, len(self._tracker.ids)
+        self._flow.look(frame)
+        if self._flow.is_cut:
+            tracker.lose_all()
+            return True
+        if not before:
+            return False
+        steps = self._flow.step(tracker.faces.squares, frame.size_wh[0])
+        moved = steps.applied_to(tracker.faces)
+        sure = steps.sure & _is_inside(moved, frame.size_wh)
+        doubtful = np.flatnonzero(sure & steps.suspicious)
+        if len(doubtful):
+            alike = (patches(frame, moved.squares[doubtful]) * tracker.pictures[doubtful]).sum(1)
+            sure[doubtful[alike < MIN_LIKENESS]] = False
+        if sure.any():
+            self._moved += np.median(steps.shift[sure], axis=0)
+        tracker.follow(moved, sure, steps.suspicious)
+        return len(tracker.ids) < before
+
+    def _is_due(self, frame: Frame) -> bool:
+        if self._detect_every is not None:
+            return self._looked_frames >= self._detect_every
+        if self._tracker.has_hidden or np.abs(self._moved).max() > WHOLE_MOVE * max(frame.size_wh):
+            wait_s = MOVING_S
+        else:
+            wait_s = STEADY_S if len(self._tracker.ids) else EMPTY_S
+        return frame.time_s - self._looked_s > wait_s - 1e-3
+
+    def _detect(self, frame: Frame, *, whole: bool) -> Faces:
+        known, half = self._tracker.faces, self._detector.detect_size // 2
+        least = known.squares[:, 2].min() if len(known) else 0.0
+        if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
+            found = self._detector.detect(frame, half)
+            if len(found) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
+                return found
+        return self._detector.detect(frame)
+
+    def _look(self, frame: Frame, found: Faces, *, followed: bool) -> None:
+        pictures = patches(frame, found.squares)
+        self._tracker.find(found, pictures, followed=followed)
+        self._looked_s, self._looked_frames = frame.time_s, 0
+        self._looks += 1
+        self._moved[:] = 0
+
+
+def _is_inside(faces: Faces, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether (N,) the middles of faces are in the frame."""
+    middle = faces.squares[:, :2]
+    inside: NDArray[np.bool_] = ((middle >= 0) & (middle < np.array(size_wh))).all(1)
+    return inside

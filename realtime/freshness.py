@@ -1,0 +1,49 @@
+"""Which faces of a frame are classified: an expression lasts longer than a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Freshness"]
+
+FRESH_S = 0.12
+"""How long a classification stays fresh, seconds. Brief facial actions last about 0.2 s and more (Ekman 2003)."""
+
+STALE_S = 0.5
+"""How old it may become whatever was asked for."""
+
+FIRST_FRAMES = 3
+"""A new face is classified on its first frames, so that its label does not hang on one of them."""
+
+
+class Freshness:
+    """Tells which faces are due for the classifier.
+
+    Args:
+        classify_every: each face on every so many frames; 1 is all; None: when what is known is older than
+            :data:`FRESH_S`, and always on a face's first :data:`FIRST_FRAMES` frames.
+    """
+
+    def __init__(self, classify_every: int | None = None) -> None:
+        if classify_every is not None and classify_every < 1:
+            raise ValueError(f"classify_every must be at least 1, found {classify_every}")
+        self._every = classify_every
+        self._known: dict[int, tuple[int, int, float]] = {}  # times and frames seen, when classified last
+
+    def due(self, track_ids: NDArray[np.int64], time_s: float) -> NDArray[np.intp]:
+        """Rows of the faces of this frame, (M,) of N, that the classifier is to see."""
+        known, self._known = self._known, {}
+        rows = []
+        for row, track in enumerate(track_ids.tolist()):
+            times, frames, last_s = known.get(track, (0, 0, 0.0))
+            if self._every is not None:
+                # Each track in its own turn, so that no frame bears them all.
+                due = times == 0 or (frames + track) % self._every == 0 or time_s - last_s > STALE_S
+            else:
+                due = times < FIRST_FRAMES or time_s - last_s > FRESH_S - 1e-3
+            if due:
+                rows.append(row)
+                times, last_s = times + 1, time_s
+            self._known[track] = (times, frames + 1, last_s)
+        return np.array(rows, np.intp)

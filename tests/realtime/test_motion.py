@@ -1,0 +1,108 @@
+"""Following faces by flow: known movements of a real portrait."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_live.realtime.datatypes import Faces
+from fer_live.realtime.motion import FaceFlow, likeness, patches
+from fer_live.realtime.testing import grey_frame, shifted
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SQUARE = np.array([[226, 130, 110, 0]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    return cv2.imread(str(SAMPLES / "astronaut.jpg"), cv2.IMREAD_GRAYSCALE)
+
+
+def moved(grey: np.ndarray, dx: float, dy: float, scale: float = 1.0) -> np.ndarray:
+    """The picture shifted, and scaled about the middle of the face."""
+    return shifted(grey, (dx, dy), scale, (SQUARE[0, 0], SQUARE[0, 1]))
+
+
+@pytest.mark.parametrize("enlarged", [1, 3])
+@pytest.mark.parametrize(("dx", "dy", "scale"), [(0, 0, 1), (3, -2, 1), (0, 0, 1.04), (-6, 5, 0.97)])
+def test_a_known_movement_is_measured(portrait: np.ndarray, enlarged: int, dx: float, dy: float, scale: float) -> None:
+    def large(grey: np.ndarray) -> np.ndarray:
+        return cv2.resize(grey, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+
+    flow, square = FaceFlow(), SQUARE * np.array([enlarged, enlarged, enlarged, 1], np.float32)
+    first = grey_frame(large(portrait))
+    flow.look(first)
+    flow.look(grey_frame(large(moved(portrait, dx, dy, scale)), 1))
+    steps = flow.step(square, first.size_wh[0])
+    assert steps.sure.all() and not steps.suspicious.any() and not flow.is_cut
+    np.testing.assert_allclose(steps.shift, [[dx * enlarged, dy * enlarged]], atol=0.8 * enlarged)
+    np.testing.assert_allclose(steps.scale, [scale], atol=0.012)
+
+
+def test_steps_move_boxes_squares_and_keypoints_alike(portrait: np.ndarray) -> None:
+    xyxy = np.array([[170, 80, 280, 190]], np.float32)
+    keypoints = np.array([[[200, 110], [250, 110], [226, 135], [205, 160], [245, 160]]], np.float32)
+    faces = Faces(xyxy, np.ones(1, np.float32), SQUARE, keypoints)
+    flow = FaceFlow()
+    flow.look(grey_frame(portrait))
+    flow.look(grey_frame(moved(portrait, 4, 2, 1.05), 1))
+    after = flow.step(faces.squares, portrait.shape[1]).applied_to(faces)
+    middle = SQUARE[0, :2]
+    expected = middle + [4, 2] + 1.05 * (keypoints - middle)
+    assert after.keypoints is not None
+    np.testing.assert_allclose(after.keypoints, expected, atol=2)
+    np.testing.assert_allclose(after.xyxy.reshape(2, 2), middle + [4, 2] + 1.05 * (xyxy.reshape(2, 2) - middle), atol=2)
+    np.testing.assert_allclose(after.squares[0, 2], 1.05 * SQUARE[0, 2], atol=2)
+
+
+def test_another_picture_is_a_cut_and_loses_the_face(portrait: np.ndarray) -> None:
+    flow = FaceFlow()
+    flow.look(grey_frame(portrait))
+    assert not flow.is_cut
+    flow.look(grey_frame(255 - portrait, 1))
+    steps = flow.step(SQUARE, portrait.shape[1])
+    assert flow.is_cut
+    assert not steps.sure.any() or steps.suspicious.all()
+
+
+def test_no_faces_and_no_frame_before(portrait: np.ndarray) -> None:
+    flow = FaceFlow()
+    flow.look(grey_frame(portrait))
+    assert len(flow.step(SQUARE[:0], portrait.shape[1]).sure) == 0
+    assert not flow.step(SQUARE, portrait.shape[1]).sure.any()
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (17, 33), (44, 44), (90, 641)])
+def test_any_size_of_frame(size_hw: tuple[int, int]) -> None:
+    flow = FaceFlow()
+    grey = np.arange(size_hw[0] * size_hw[1], dtype=np.uint32).reshape(size_hw).astype(np.uint8)
+    square = np.array([[size_hw[1] / 2, size_hw[0] / 2, min(size_hw), 0]], np.float32)
+    for index in range(3):
+        flow.look(grey_frame(grey, index))
+        assert flow.step(square, size_hw[1]).shift.shape == (1, 2)
+    assert np.isfinite(patches(grey_frame(grey), square)).all()
+
+
+@pytest.mark.parametrize(
+    "squares",
+    [
+        SQUARE,
+        np.array([[-500, -500, 40, 0]], np.float32),
+        np.array([[0, 0, 40, 0], [511, 511, 3, 0]], np.float32),
+        np.zeros((0, 4), np.float32),
+    ],
+)
+def test_pictures_are_of_unit_length_wherever_the_square_is(portrait: np.ndarray, squares: np.ndarray) -> None:
+    pictures = patches(grey_frame(portrait), squares)
+    assert pictures.shape == (len(squares), 256)
+    lengths = np.linalg.norm(pictures, axis=1)
+    assert ((np.abs(lengths - 1) < 1e-4) | (lengths < 1e-4)).all()
+
+
+def test_a_face_is_like_itself_when_it_moves_and_unlike_the_wall(portrait: np.ndarray) -> None:
+    here = patches(grey_frame(portrait), SQUARE)
+    there = patches(grey_frame(moved(portrait, 9, 4)), SQUARE + np.array([[9, 4, 0, 0]], np.float32))
+    wall = patches(grey_frame(portrait), np.array([[400, 420, 110, 0]], np.float32))
+    assert likeness(here, there)[0, 0] > 0.95
+    assert likeness(here, wall)[0, 0] < 0.5
