@@ -21,6 +21,8 @@ _FIXED_DARK, _FIXED_LIGHT = "#101820", "#fbfdff"  # text on cells that keep thei
 # Okabe and Ito (2008) but for black and yellow, which vanish on a dark and on a light page.
 _MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 _MARKERS = "osD^vPX"
+_DASHES = ("-", (0, (5, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)), (0, (1, 1)), (0, (8, 3)), (0, (4, 1, 1, 1, 1, 1)))
+"""So that a line still shows under an equal one."""
 MOST_MODELS = len(_MODEL_COLOURS)
 """How many models can be told apart in a picture."""
 
@@ -72,7 +74,7 @@ def charts_of(comparison: Comparison) -> list[Chart]:
     if models[0].robustness is not None:
         low = min(level.accuracy for m in models for result in _results(m) for level in result.levels)
         high = max(level.accuracy for m in models for result in _results(m) for level in result.levels)
-        limits = (10 * math.floor(10 * low), min(100, 5 * math.ceil(20 * high + 0.4)))
+        limits = (10 * math.floor(10 * low), min(102, 5 * math.ceil(20 * high + 0.4)))
         panels = tuple(_robustness_panel(comparison, number, limits) for number in range(len(CORRUPTIONS)))
         title = f"Robustness, PublicTest, n = {models[0].robustness.n:,}"
         charts.append(Chart("robustness", "robustness", title, panels, 3))
@@ -189,7 +191,7 @@ def _reliability_panel(name: str, table: Any, ece: float) -> Panel:
         upper.plot(100 * table[used, 1], 100 * table[used, 2], "o", color=INK, markersize=3.5)
         upper.text(3, 8, "dashed: confidence = accuracy", color=SOFT, fontsize=8)
         upper.set(xlim=(0, 100), ylim=(0, 100), ylabel="right answers, %")
-        upper.set_title(f"{name}\nexpected calibration error {100 * ece:.2f} % (15 equal bins)")
+        upper.set_title(f"{name}\nECE {100 * ece:.2f} % (15 equal bins)")
         lower.bar(left, table[:, 0], width * 0.94, align="edge", color=SOFT)
         lower.set(xlabel="confidence (largest probability), %", ylabel="faces")
         upper.grid()
@@ -199,7 +201,7 @@ def _reliability_panel(name: str, table: Any, ece: float) -> Panel:
 
 def _risk_panel(comparison: Comparison, key: str) -> Panel:
     splits, models = comparison.on(key), comparison.models
-    title = f"{splits[0].result.name}: wrong answers when only the surest are given"
+    title = f"{splits[0].result.name}: wrong among the surest"
 
     def draw(figure: Any) -> None:
         axis = figure.subplots()
@@ -207,7 +209,8 @@ def _risk_panel(comparison: Comparison, key: str) -> Panel:
         for number, split in enumerate(splits):
             start = max(1, np.searchsorted(split.curve.coverage, 0.02))  # a handful of faces is noise
             colour = model_colour(number)
-            axis.plot(100 * split.curve.coverage[start:], 100 * split.curve.risk[start:], color=colour, linewidth=1.8)
+            line = {"color": colour, "linewidth": 1.8, "linestyle": _DASHES[number]}
+            axis.plot(100 * split.curve.coverage[start:], 100 * split.curve.risk[start:], **line)
             if split.point.answered:
                 axis.plot(
                     100 * split.point.coverage, 100 * split.point.risk, _MARKERS[number], color=colour, markersize=7
@@ -242,7 +245,8 @@ def _robustness_panel(comparison: Comparison, which: int, limits: tuple[float, f
             low, high = 100 * np.array([level.accuracy_interval for level in levels]).T
             colour = model_colour(number)
             axis.fill_between(strengths, low, high, color=colour, alpha=0.16, linewidth=0)
-            axis.plot(strengths, accuracy, f"-{_MARKERS[number]}", color=colour, linewidth=1.6, markersize=4)
+            line = {"color": colour, "linewidth": 1.6, "linestyle": _DASHES[number]}
+            axis.plot(strengths, accuracy, marker=_MARKERS[number], markersize=4, **line)
             if corruption.target is not None:
                 floor = accuracy[0] - MOST_POINTS_LOST
                 axis.plot(corruption.target, floor, "_", color=colour, markersize=16, markeredgewidth=2)
@@ -253,23 +257,13 @@ def _robustness_panel(comparison: Comparison, which: int, limits: tuple[float, f
         if corruption.strengths[-1] < corruption.clean:
             axis.invert_xaxis()
         if corruption.target is not None:
-            axis.annotate(
-                f"target: at most {MOST_POINTS_LOST:g} points lost", (corruption.target, limits[0]), (3, 4),
-                textcoords="offset points", fontsize=7.5, color=SOFT, ha=_target_side(corruption),
-            )  # fmt: skip
+            note = f"at {corruption.target:g}: lose {MOST_POINTS_LOST:g} points at most"
+            axis.set_title(note, loc="right", fontsize=7.5, fontweight="normal", color=SOFT)
         axis.set_title(corruption.title)
         axis.grid(axis="y")
         _label_ends(axis, ends, len(comparison.models))
 
     return Panel(f"{corruption.title}: accuracy against {corruption.unit}", (4.2, 3.0), draw)
-
-
-def _target_side(corruption: Corruption) -> str:
-    """Where the words stand beside the target's line: where the longer half of the axis is."""
-    first, last = corruption.clean, corruption.strengths[-1]
-    return (
-        "left" if corruption.target is not None and abs(corruption.target - first) < abs(last - first) / 2 else "right"
-    )
 
 
 def _label_ends(axis: Any, ends: Sequence[tuple[float, int]], models: int) -> None:
