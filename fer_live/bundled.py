@@ -24,7 +24,7 @@ SHA256 = MappingProxyType(
         DETECTOR_YUNET: "1c17250cbfb7a037b79f1401181e5244895e5e04ac68e2b3ad248a510928fddd",
         DETECTOR_BLAZEFACE: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
         MODEL: "41d458e358a413f1cf475854e5b014decd7872bff10fc81262b68a11b3d87f36",
-        MODEL_INT8: "70a097a32509050275d72bcca83a78eebdb69fc67d22b8fbac5c29bf346eeafb",
+        MODEL_INT8: "698db9723d403e6ed61ea8d64c547dabcf9f64fb42b5a267f0dc5663b0043b9e",
     }
 )
 """SHA-256 of the bundled files, lower-case hexadecimal, by file name."""
