@@ -157,9 +157,9 @@ def draw_feature_maps(target: Target, call: Call, images: Images) -> None:
     axis.axis("off")
     turn = f", run {call.turn + 1}" if call.turn else ""
     _head(axis, f"{call.name}{turn}: {kind_of(call.module)}, gives {shape_text(call.shape)}")
-    told = "" if len(order) == len(spread) else f"the {len(order)} of {len(spread)} channels that vary most; "
+    told = f"{_of(len(order), len(spread))} channels, those that vary most first; "
     scale = "black to yellow: each channel's least to most" + (" over these faces" if len(images) > 1 else "")
-    axis.text(0.15, height - 0.44, f"{told}numbers: channels; {scale}", fontsize=7.5, color=_MUTED, va="center")
+    axis.text(0.15, height - 0.44, f"{told}above each its number; {scale}", fontsize=7.5, color=_MUTED, va="center")
 
     def place(picture: Any, row: int, column: int, cmap: str, top_value: float) -> tuple[float, float]:
         left, top = 0.15 + column * (tile + gap) + (0.1 if column else 0), height - head - row * step
@@ -232,7 +232,7 @@ def draw_looks(
     tile, gap, label = 1.45, 0.12, 0.36
     per_label = 2 if with_cam else 1
     columns = 1 + per_label * len(looks[0])
-    width = max(6.4, 0.25 + columns * (tile + gap) + 0.15 * len(looks[0]) + 0.95)
+    width = max(6.4, 0.25 + columns * (tile + gap) + 0.15 * len(looks[0]) + 0.9)
     lines = textwrap.wrap(note, round(width * 15.5))
     head = 0.5 + 0.16 * len(lines)
     height = head + len(images) * (tile + label) + 0.15
@@ -268,10 +268,9 @@ def draw_looks(
                       va="top" if below else "bottom")  # fmt: skip
     axis.set(xlim=(0, width), ylim=(0, height))
     high = min(tile, 2.2)
-    place = ((width - 0.88) / width, (height - head - 0.75 * label - high) / height, 0.1 / width, high / height)
+    place = ((width - 0.8) / width, (height - head - 0.75 * label - high) / height, 0.1 / width, high / height)
     bar = figure.add_axes(place)
-    _bar(figure, bar, -1, 1, "RdBu").set_ticks([-1, 0, 1], labels=["less", "same", "more"])
-    bar.set_title("covered", fontsize=6.5, color=_MUTED)
+    _bar(figure, bar, -1, 1, "RdBu").set_ticks([-1, 0, 1], labels=["less\nprobable", "the same", "more\nprobable"])
     figure.savefig(target, format="png", dpi=_DPI)
 
 

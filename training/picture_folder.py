@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,25 +51,22 @@ def write_folder(folder: Path, page: str, pictures: Sequence[Picture]) -> None:
     """
     check_folder(folder)
     target = folder.absolute()
-    partial, before = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.before")
     with system_errors_as(SinkError, folder):
-        shutil.rmtree(partial, ignore_errors=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        made, before = beside / "made", beside / "before"
         try:
+            made.mkdir()
             for picture in pictures:
-                path = partial / f"{picture.name}.png"
+                path = made / f"{picture.name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(picture.png)
-            partial.mkdir(parents=True, exist_ok=True)
-            (partial / "index.html").write_text(page, encoding="utf-8")
+            (made / "index.html").write_text(page, encoding="utf-8")
             if target.exists():
                 os.replace(target, before)  # a folder can't take the place of one that is not empty
-            try:
-                os.replace(partial, target)
-            except BaseException:
-                if before.exists():
-                    os.replace(before, target)
-                raise
-            shutil.rmtree(before, ignore_errors=True)
+            os.replace(made, target)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            if before.exists():
+                os.replace(before, target)
+            shutil.rmtree(beside, ignore_errors=True)
             raise
+        shutil.rmtree(beside, ignore_errors=True)

@@ -353,7 +353,7 @@ def test_what_stood_there_survives_a_failure_to_write(
     replace = os.replace
 
     def full_disk(source: Path, target: Path) -> None:
-        if source.name == "out.partial":
+        if source.name == "made":
             raise OSError(28, "No space left on device")
         replace(source, target)
 
