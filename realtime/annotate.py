@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, word_width
-from .datatypes import Doubt, Expressions, Result
+from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
+from .datatypes import Doubt, Result
 
 __all__ = ["Annotator"]
 
@@ -68,55 +68,53 @@ class Annotator:
 
     def draw(self, result: Result) -> None:
         """Draw on the planes of ``result.frame``, which are changed."""
-        frame = result.frame
+        frame, expressions = result.frame, result.expressions
         self._looks = {
             track: look for track, look in self._looks.items() if frame.time_s - look.seen_s <= _FORGOTTEN_AFTER_S
         }
-        if not len(result.faces):
-            return
-        width, height = frame.size_wh
-        canvas = Canvas.of(frame)
-        line = line_height(frame.size_wh)
-        stroke = 2 * max(1, round(min(frame.size_wh) / 540))
-        corners = _snapped(result.faces.xyxy)
-        rooms = _rooms(corners, line).tolist()
-        boxes: list[Box] = [(left, top, right, bottom) for left, top, right, bottom in corners.tolist()]
-        labels = result.expressions.smoothed.labels
-        rows = result.expressions.smoothed.probabilities.tolist()
-        taken = list(boxes)
-        tags = []
-        for number, (box, track) in enumerate(zip(boxes, result.track_ids.tolist(), strict=True)):
-            left, top, right, bottom = box
-            if right <= 0 or bottom <= 0 or left >= width or top >= height:
+        canvas, size_wh = Canvas.of(frame), frame.size_wh
+        line, stroke = line_height(size_wh), 2 * max(1, round(min(size_wh) / 540))
+        boxes = _snapped(result.faces.xyxy)
+        labels, probabilities = expressions.smoothed.labels, expressions.smoothed.probabilities.tolist()
+        with_ids = self.show_ids and len(boxes) > 1
+        taken, tags = list(boxes), []
+        for box, room, track, shown, doubt, row in zip(
+            boxes,
+            _rooms(boxes, line),
+            result.track_ids.tolist(),
+            expressions.shown.tolist(),
+            expressions.doubts,
+            probabilities,
+            strict=True,
+        ):
+            if box[2] <= 0 or box[3] <= 0 or box[0] >= size_wh[0] or box[1] >= size_wh[1]:
                 continue
-            look = self._look(track, right - left, line, frame.time_s)
-            doubt = result.expressions.doubts[number]
-            colour = _colour(labels[int(result.expressions.shown[number])])
+            look = self._look(track, box[2] - box[0], line, frame.time_s)
+            label = labels[shown]
             if doubt is None:
-                canvas.outline(*box, stroke, colour)
+                ground = _colour(label)
+                canvas.outline(*box, stroke, ground)
             else:
+                ground = _DOUBTED_TAG
                 canvas.dashes(*box, stroke, _DOUBTED)
-            tag = _tag(look, rooms[number], _ways_to_say(result.expressions, number, self._id(track, len(boxes))))
-            tag_width = sum(word_width(word, look.text) for word in tag)
-            tag_left, tag_top = _tag_place(box, tag_width, look.text, frame.size_wh)
-            tags.append((tag, tag_left, tag_top, look.text, _DOUBTED_TAG if doubt is not None else colour))
-            panel = self._panel_place(look, box, labels, frame.size_wh, taken)
+            said = _ways_to_say(track if with_ids else None, label, round(100 * row[shown]), doubt)
+            tag = _tag(_that_fits(look, room, said), look.text, ground, frame.limited_range)
+            tag_left, tag_top = _tag_place(box, tag.size_wh, size_wh)
+            tags.append((tag, tag_left, tag_top))
+            panel = _panel_place(look, box, labels, size_wh, taken)
             if panel is not None:
                 taken.append(panel)
-                lengths = _steps(rows[number], _plan(labels, look.text).room)
+                lengths = _steps(row, _plan(labels, look.text).room)
                 canvas.blit(_panel(labels, look.text, lengths, frame.limited_range), panel[0], panel[1])
             else:
-                step = max(6, 2 * round((right - left) / (2 * len(labels))))
-                bars = _bars(labels, step, look.text, _steps(rows[number], look.text), frame.limited_range)
-                under = bottom + (look.text if tag_top == bottom else 0)
-                bars_top = min(under, (height & ~1) - look.text)
-                canvas.blit(bars, (left + right - bars.size_wh[0]) // 2, bars_top)
+                step = max(6, 2 * round((box[2] - box[0]) / (2 * len(labels))))
+                bars = _bars(labels, step, look.text, _steps(row, look.text), frame.limited_range)
+                under = box[3] + (look.text if tag_top == box[3] else 0)
+                bars_top = min(under, (size_wh[1] & ~1) - look.text)
+                canvas.blit(bars, (box[0] + box[2] - bars.size_wh[0]) // 2, bars_top)
         # Last, so that no neighbour's bars hide a label.
-        for tag, tag_left, tag_top, text, ground in tags:
-            canvas.words(tag, tag_left, tag_top, text, ink_on(ground), ground)
-
-    def _id(self, track: int, faces: int) -> str | None:
-        return f"#{track}" if self.show_ids and faces > 1 else None
+        for tag, tag_left, tag_top in tags:
+            canvas.blit(tag, tag_left, tag_top)
 
     def _look(self, track: int, width: int, line: int, time_s: float) -> _Look:
         # Small faces stand close together: their text is smaller too.
@@ -129,82 +127,90 @@ class Annotator:
         look.seen_s = time_s
         return look
 
-    @staticmethod
-    def _panel_place(
-        look: _Look, box: Box, labels: tuple[str, ...], frame_wh: tuple[int, int], taken: Sequence[Box]
-    ) -> Box | None:
-        """Where the panel of bars goes: the side it was on before if it fits there, else the other, else None."""
-        plan = _plan(labels, look.text)
-        if box[3] - box[1] < plan.height * 0.55 or plan.height > frame_wh[1]:
-            return None
-        top = min(max(0, box[1]), frame_wh[1] - plan.height) & ~1
-        gap = 2 * (look.text // 6)
-        for side in (look.side, "left" if look.side == "right" else "right"):
-            left = box[2] + gap if side == "right" else box[0] - gap - plan.width
-            right, bottom = left + plan.width, top + plan.height
-            if left < 0 or right > frame_wh[0]:
-                continue
-            if any(a < right and left < c and b < bottom and top < d for a, b, c, d in taken):
-                continue
-            look.side = side
-            return left, top, right, bottom
-        return None
 
-
-def _snapped(xyxy: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(N, 4) boxes to whole even pixels, outwards."""
+def _snapped(xyxy: NDArray[np.float32]) -> list[Box]:
+    """Boxes (N, 4) to whole even pixels, outwards."""
     corners = np.rint(xyxy).astype(np.int64)
     corners[:, 2:] += 1
     corners &= ~1
-    return corners
+    return [(left, top, right, bottom) for left, top, right, bottom in corners.tolist()]
 
 
-def _rooms(boxes: NDArray[np.int64], line: int) -> NDArray[np.float64]:
-    """(N,) how wide the tag over the middle of each box may be without covering another box or meeting its tag."""
-    if len(boxes) == 1:
-        return np.full(1, np.inf)
-    left, top, right, bottom = boxes.T
-    apart = np.abs(np.subtract.outer(left + right, left + right)) / 2
-    lower = np.subtract.outer(top, top)  # how much lower box i begins than box j
-    room = np.where(np.abs(lower) < line, apart, np.inf)
-    over = (lower > 0) & (np.subtract.outer(top, bottom) < line)
-    np.minimum(room, np.where(over, 2 * apart - (right - left), np.inf), out=room)
-    np.fill_diagonal(room, np.inf)
-    return np.asarray(np.maximum(room.min(1), right - left), np.float64)
+def _rooms(boxes: Sequence[Box], line: int) -> list[float]:
+    """How wide each box's tag, over its middle, may be so that it does not run into a neighbour and its tag."""
+    rooms = []
+    order = sorted(range(len(boxes)), key=lambda number: boxes[number][0] + boxes[number][2])
+    place = {number: position for position, number in enumerate(order)}
+    for number, (left, top, right, _) in enumerate(boxes):
+        room = 20.0 * line  # more than any tag takes
+        position = place[number]
+        for neighbours in (order[position + 1 :], order[:position][::-1]):
+            for other in neighbours:
+                o_left, o_top, o_right, o_bottom = boxes[other]
+                apart = abs(o_left + o_right - left - right) / 2
+                if apart >= room:
+                    break
+                if apart and top - line < o_bottom and o_top - line < top:
+                    room = apart
+                    break
+        rooms.append(max(room, right - left))
+    return rooms
 
 
-def _ways_to_say(expressions: Expressions, number: int, track: str | None) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=1024)
+def _ways_to_say(track: int | None, label: str, percent: int, doubt: Doubt | None) -> tuple[tuple[str, ...], ...]:
     """The words of a face's tag, the way that says most first."""
-    doubt: Doubt | None = expressions.doubts[number]
+    number = () if track is None else (f"#{track}",)
     if doubt is not None:
-        long: tuple[str, ...] = (f"uncertain: {doubt.value}",)
-        shorter: list[tuple[str, ...]] = [("uncertain",), ("?",)]
-    else:
-        best = int(expressions.shown[number])
-        label = expressions.smoothed.labels[best]
-        long = (label, f"{100 * float(expressions.smoothed.probabilities[number, best]):.0f}%")
-        shorter = [(label,)]
-    return [long if track is None else (track, *long), long, *shorter]
+        said = f"uncertain: {doubt.value}"
+        return (*number, said), (said,), ("uncertain",), ("?",)
+    return (*number, label, f"{percent}%"), (label, f"{percent}%"), (label,)
 
 
-def _tag(look: _Look, room: float, ways: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _that_fits(look: _Look, room: float, ways: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The way that says most and fits, changing from the one before only where it is clearly better."""
     for form, words in enumerate(ways):
         slack = 1.0 if look.form is None else _SLACK if form >= look.form else 1 / _SLACK
-        if sum(word_width(word, look.text) for word in words) <= room * slack:
+        if sum([word_width(word, look.text) for word in words]) <= room * slack:
             break
     look.form = form
     return ways[form]
 
 
-def _tag_place(box: Box, tag_width: int, text: int, frame_wh: tuple[int, int]) -> tuple[int, int]:
+def _tag_place(box: Box, tag_wh: tuple[int, int], frame_wh: tuple[int, int]) -> tuple[int, int]:
     """(left, top) of a tag: over its box, else under it, else in it; never beyond the frame where it fits in."""
     left, top, right, bottom = box
-    width, height = frame_wh
+    width, height = tag_wh
     # A tag wider than its face stands over its middle.
-    tag_left = left if tag_width <= right - left else (left + right - tag_width) // 2
-    tag_top = top - text if top >= text else bottom if bottom + text <= height else max(0, top)
-    return max(0, min(tag_left, width - tag_width)) & ~1, tag_top
+    tag_left = left if width <= right - left else (left + right - width) // 2
+    tag_top = top - height if top >= height else bottom if bottom + height <= frame_wh[1] else max(0, top)
+    return max(0, min(tag_left, frame_wh[0] - width)) & ~1, tag_top
+
+
+def _panel_place(
+    look: _Look, box: Box, labels: tuple[str, ...], frame_wh: tuple[int, int], taken: Sequence[Box]
+) -> Box | None:
+    """Where the panel of bars goes: the side it was on before if it fits there, else the other, else None."""
+    plan = _plan(labels, look.text)
+    if box[3] - box[1] < plan.height * 0.55 or plan.height > frame_wh[1]:
+        return None
+    top = min(max(0, box[1]), frame_wh[1] - plan.height) & ~1
+    gap = 2 * (look.text // 6)
+    for side in (look.side, "left" if look.side == "right" else "right"):
+        left = box[2] + gap if side == "right" else box[0] - gap - plan.width
+        right, bottom = left + plan.width, top + plan.height
+        if left < 0 or right > frame_wh[0]:
+            continue
+        if any([a < right and left < c and b < bottom and top < d for a, b, c, d in taken]):
+            continue
+        look.side = side
+        return left, top, right, bottom
+    return None
+
+
+@lru_cache(maxsize=512)
+def _tag(words: tuple[str, ...], text: int, ground: Colour, limited_range: bool) -> Canvas:
+    return text_sprite(words, text, ink_on(ground), ground, limited_range=limited_range)
 
 
 def _colour(label: str) -> Colour:
@@ -238,11 +244,10 @@ def _plan(labels: tuple[str, ...], text: int) -> _Plan:
 @lru_cache(maxsize=64)
 def _panel(labels: tuple[str, ...], text: int, lengths: tuple[int, ...], limited_range: bool) -> Canvas:
     """A panel with names and bars of these lengths."""
-    sprite = _empty_panel(labels, text, limited_range).copy()
-    names = _plan(labels, text).names
+    sprite, left = _empty_panel(labels, text, limited_range).copy(), _plan(labels, text).names
     for row, (label, length) in enumerate(zip(labels, lengths, strict=True)):
         top, bottom = _bar_rows(row, text)
-        sprite.fill(names, top, names + length, bottom, _colour(label))
+        sprite.fill(left, top, left + length, bottom, _colour(label))
     return sprite
 
 
@@ -250,9 +255,9 @@ def _panel(labels: tuple[str, ...], text: int, lengths: tuple[int, ...], limited
 def _empty_panel(labels: tuple[str, ...], text: int, limited_range: bool) -> Canvas:
     plan = _plan(labels, text)
     sprite = Canvas.sprite(plan.width, plan.height, _PANEL, limited_range=limited_range)
-    margin = (plan.height - len(labels) * text) // 2
     for row, label in enumerate(labels):
-        sprite.words((label,), 0, margin + row * text, text, _WHITE, _PANEL)
+        name = text_sprite((label,), text, _WHITE, _PANEL, limited_range=limited_range)
+        sprite.blit(name, 0, 2 * (text // 8) + row * text)
         top, bottom = _bar_rows(row, text)
         sprite.fill(plan.names, top, plan.names + plan.room, bottom, _RAIL)
     return sprite
@@ -260,7 +265,7 @@ def _empty_panel(labels: tuple[str, ...], text: int, limited_range: bool) -> Can
 
 def _bar_rows(row: int, text: int) -> tuple[int, int]:
     """Top and bottom of the bar in a row of a panel."""
-    top = text // 4 + row * text + 2 * (text // 8)
+    top = row * text + 4 * (text // 8)
     return top, top + 2 * (text // 3)
 
 

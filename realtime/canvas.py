@@ -13,10 +13,11 @@ from typing import Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .datatypes import Frame, Plane
 
-__all__ = ["SMALLEST_TEXT", "Canvas", "Colour", "even", "ink_on", "line_height", "word_width"]
+__all__ = ["SMALLEST_TEXT", "Canvas", "Colour", "even", "ink_on", "line_height", "text_sprite", "word_width"]
 
 Colour = tuple[int, int, int]
 """sRGB, 0..255."""
@@ -62,11 +63,10 @@ class Canvas:
 
     def fill(self, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
         """A rectangle; right and bottom are exclusive."""
-        # Slices cut off what lies beyond the right and bottom edges by themselves.
-        left, top = max(0, left >> 1), max(0, top >> 1)
-        right, bottom = (right + 1) >> 1, (bottom + 1) >> 1
-        if left >= right or top >= bottom:
-            return
+        # Cut off at the left and top; slices end at the right and bottom by themselves.
+        left, top, right, bottom = left >> 1, top >> 1, (right + 1) >> 1, (bottom + 1) >> 1
+        if left < 0 or top < 0:
+            left, top, right, bottom = max(0, left), max(0, top), max(0, right), max(0, bottom)
         y, u, v = _yuv(colour, self._limited_range)
         self._y[2 * top : 2 * bottom, 2 * left : 2 * right] = y
         self._u[top:bottom, left:right] = u
@@ -74,11 +74,18 @@ class Canvas:
 
     def outline(self, left: int, top: int, right: int, bottom: int, stroke: int, colour: Colour) -> None:
         """The frame of a rectangle, ``stroke`` (even) pixels wide, inside it."""
-        left, top, right, bottom = left & ~1, top & ~1, even(right), even(bottom)
-        self.fill(left, top, right, top + stroke, colour)
-        self.fill(left, bottom - stroke, right, bottom, colour)
-        self.fill(left, top + stroke, left + stroke, bottom - stroke, colour)
-        self.fill(right - stroke, top + stroke, right, bottom - stroke, colour)
+        left, top, right, bottom, stroke = left >> 1, top >> 1, (right + 1) >> 1, (bottom + 1) >> 1, stroke // 2
+        # Cut off as in fill.
+        columns = (max(0, left), max(0, left + stroke), max(0, right - stroke), max(0, right))
+        rows = (max(0, top), max(0, top + stroke), max(0, bottom - stroke), max(0, bottom))
+        y, u, v = _yuv(colour, self._limited_range)
+        for plane, value, scale in ((self._y, y, 2), (self._u, u, 1), (self._v, v, 1)):
+            x0, x1, x2, x3 = columns if scale == 1 else [2 * column for column in columns]
+            y0, y1, y2, y3 = rows if scale == 1 else [2 * row for row in rows]
+            plane[y0:y1, x0:x3] = value
+            plane[y2:y3, x0:x3] = value
+            plane[y1:y2, x0:x1] = value
+            plane[y1:y2, x2:x3] = value
 
     def dashes(self, left: int, top: int, right: int, bottom: int, stroke: int, colour: Colour) -> None:
         """As :meth:`outline`, dashed."""
@@ -95,24 +102,27 @@ class Canvas:
     def blit(self, sprite: Canvas, left: int, top: int) -> None:
         """Put a sprite with its top left corner there."""
         left, top = left >> 1, top >> 1
-        _put(self._y, sprite._y, 2 * left, 2 * top)
-        _put(self._u, sprite._u, left, top)
-        _put(self._v, sprite._v, left, top)
+        rows, columns = sprite._u.shape
+        bottom, right = top + rows, left + columns
+        if left >= 0 and top >= 0 and 2 * right <= self._y.shape[1] and 2 * bottom <= self._y.shape[0]:
+            self._y[2 * top : 2 * bottom, 2 * left : 2 * right] = sprite._y
+            self._u[top:bottom, left:right] = sprite._u
+            self._v[top:bottom, left:right] = sprite._v
+        else:
+            _put_part(self._y, sprite._y, 2 * left, 2 * top)
+            _put_part(self._u, sprite._u, left, top)
+            _put_part(self._v, sprite._v, left, top)
 
-    def words(self, words: Sequence[str], left: int, top: int, size: int, ink: Colour, ground: Colour) -> int:
-        """A line of text, ``size`` (even) pixels high, on a ground of its own; where it ends.
 
-        Each word is kept once rendered, so give apart what changes apart.
-        """
-        left, top = left & ~1, top & ~1
-        ink_luma, ground_luma = _yuv(ink, self._limited_range)[0], _yuv(ground, self._limited_range)[0]
-        right = left
-        patches = [_word(word, size, ink_luma, ground_luma) for word in words]
-        self.fill(left, top, left + sum(patch.shape[1] for patch in patches), top + size, ground)
-        for patch in patches:
-            _put(self._y, patch, right, top)
-            right += patch.shape[1]
-        return right
+def text_sprite(words: Sequence[str], size: int, ink: Colour, ground: Colour, *, limited_range: bool) -> Canvas:
+    """A line of text, ``size`` (even) pixels high, on a ground of its own.
+
+    Each word is kept once rendered, so give apart what changes apart.
+    """
+    (ink_luma, _, _), (luma, blue, red) = _yuv(ink, limited_range), _yuv(ground, limited_range)
+    y = np.concatenate([_word(word, size, ink_luma, luma) for word in words], axis=1)
+    half = (size // 2, y.shape[1] // 2)
+    return Canvas(y, np.full(half, blue, np.uint8), np.full(half, red, np.uint8), limited_range=limited_range)
 
 
 def line_height(size_wh: tuple[int, int]) -> int:
@@ -136,27 +146,25 @@ def word_width(word: str, size: int) -> int:
     return _mask(word, size).shape[1]
 
 
-def _put(plane: Plane, patch: Plane, left: int, top: int) -> None:
-    height, width = patch.shape
-    if left < 0 or top < 0 or left + width > plane.shape[1] or top + height > plane.shape[0]:
-        patch = patch[max(0, -top) : max(0, plane.shape[0] - top), max(0, -left) : max(0, plane.shape[1] - left)]
-        left, top = max(0, left), max(0, top)
-        height, width = patch.shape
-    plane[top : top + height, left : left + width] = patch
+def _put_part(plane: Plane, patch: Plane, left: int, top: int) -> None:
+    """Put what of a patch lies inside the plane."""
+    patch = patch[max(0, -top) :, max(0, -left) :]
+    part = plane[max(0, top) : max(0, top) + patch.shape[0], max(0, left) : max(0, left) + patch.shape[1]]
+    part[...] = patch[: part.shape[0], : part.shape[1]]
 
 
 def _dash(plane: Plane, top: int, left: int, right: int, stroke: int, value: int) -> None:
-    """A horizontal dashed line ``stroke`` high: marks of four strokes, gaps of two."""
+    """A horizontal dashed line ``stroke`` high: whole marks of four strokes, gaps of two."""
     mark, period = 4 * stroke, 6 * stroke
-    skipped = -(left // period) if left < 0 else 0
-    left += skipped * period  # the first mark that begins inside
-    count = (min(right, plane.shape[1]) - left) // period
+    if left < 0:
+        left %= period  # the first mark that begins inside
+    # A mark and the gap after it, which may reach beyond the line, but not beyond the plane.
+    count = min(right - left + period - mark, plane.shape[1] - left) // period
     if top < 0 or count <= 0:
         return
     rows = plane[top : top + stroke, left : left + count * period]
     # Splitting an axis of a view gives a view: (stroke, count, period).
-    rows.reshape(len(rows), count, period)[:, :, :mark] = value
-    plane[top : top + stroke, left + count * period : min(right, left + count * period + mark)] = value
+    rows.reshape(rows.shape[0], count, period)[:, :, :mark] = value
 
 
 @lru_cache(maxsize=1024)
@@ -167,7 +175,7 @@ def _word(word: str, size: int, ink: int, ground: int) -> Plane:
 
 
 @lru_cache(maxsize=1024)
-def _mask(word: str, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+def _mask(word: str, size: int) -> NDArray[np.int32]:
     """Coverage 0..256 of a word in a box ``size`` pixels high, drawn four times larger and averaged down."""
     finer = 4
     font = cv2.FONT_HERSHEY_DUPLEX
