@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from fer_live import __version__
 from fer_live.cli_errors import debug_option, one_line, run_command
 from fer_live.errors import DeviceError, FerLiveError
 
+from .source_options import source_options
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from .datatypes import Result, Source, SourceInfo
     from .pipeline import Pipeline
     from .sinks import VideoFileSink
+    from .source_state import SourceState
 
 __all__ = ["main"]
 
@@ -38,8 +42,12 @@ EXIT_INTERRUPTED = 130
 class Options:
     """What was asked for, as on the command line; ``None`` where the engine chooses."""
 
-    camera: int | None
-    video: Path | None
+    camera: str | None
+    video: str | None
+    screen: bool
+    fps: Fraction | None
+    stream: int | None
+    reconnect: float | None
     out: Path | None
     model: Path | None
     detector: str
@@ -58,8 +66,7 @@ class Options:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="An expression is how a face appears, not what a person feels. Only --out is stored; nothing is sent.",
 )
-@click.option("--camera", type=click.IntRange(0, 9999), metavar="N", help="Use camera number N; 0 is the first.")
-@click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Use a video file (or an animated GIF).")
+@source_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -127,8 +134,8 @@ def command(context: click.Context, /, **values: Any) -> None:
     fer-live --video clip.mp4 --out annotated.mp4
     """
     options = Options(**values)
-    if (options.camera is None) == (options.video is None):
-        raise click.UsageError("give either --camera N or --video FILE")
+    if (options.camera is not None) + (options.video is not None) + options.screen != 1:
+        raise click.UsageError("give one of --camera N, --video INPUT and --screen")
     context.exit(_run(options))
 
 
@@ -151,8 +158,9 @@ def _run(options: Options) -> int:
         watch = False
 
     with ExitStack() as stack:
-        source = stack.enter_context(_open_source(options))
-        sink = stack.enter_context(_open_sink(options, source.info)) if options.out is not None else None
+        source, sound_of = _open_source(options)
+        stack.enter_context(source)
+        sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
         detector, classifier = _open_models(options, stack)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         paced = not source.info.is_live and sink is None
@@ -186,23 +194,26 @@ def _run(options: Options) -> int:
         return EXIT_INTERRUPTED if pipeline.interrupted else 0
 
 
-def _open_source(options: Options) -> Source:
-    if options.camera is not None:
-        from .cameras import CameraSource
+def _open_source(options: Options) -> tuple[Source, Path | None]:
+    """The source, and the file whose sound goes with it."""
+    from .open_source import Wanted, open_source, sound_file
 
-        return CameraSource(options.camera)
-    from .sources import FileSource
+    wanted = Wanted(
+        options.camera, options.video, options.screen, options.fps, options.stream, reconnect_s=options.reconnect
+    )
+    return open_source(wanted, _tell_state), sound_file(wanted)
 
-    assert options.video is not None
-    return FileSource(options.video)
+
+def _tell_state(state: SourceState) -> None:
+    _say(f"{state.lost}; reconnecting" if state.is_lost else "frames come again")
 
 
-def _open_sink(options: Options, info: SourceInfo) -> VideoFileSink:
+def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> VideoFileSink:
     from .sinks import VideoFileSink
 
     assert options.out is not None
     return VideoFileSink(
-        options.out, info, copy_from=options.video, codec=options.codec, preset=options.preset, crf=options.crf
+        options.out, info, copy_from=sound_of, codec=options.codec, preset=options.preset, crf=options.crf
     )
 
 

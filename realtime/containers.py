@@ -14,7 +14,7 @@ import av.container
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from fer_live.errors import SourceError
+from fer_live.errors import SourceError, first_line
 
 __all__ = [
     "Timeline",
@@ -22,8 +22,11 @@ __all__ = [
     "is_cut_short",
     "is_still_image",
     "open_input",
+    "open_pipe",
     "own_duration_of",
     "picture_stream",
+    "rate_of",
+    "refuse_text",
     "start_of",
 ]
 
@@ -48,9 +51,34 @@ def open_input(path: Path) -> av.container.InputContainer:
         container = av.open(f"file:{path}", "r", options={"pattern_type": "none"}, metadata_errors="replace")
     except (OSError, ValueError, av.FFmpegError) as error:
         raise SourceError(f"{path}: {_reason(path, error)}") from error
+    return refuse_text(container, str(path))
+
+
+def open_pipe(url: str = "pipe:0") -> av.container.InputContainer:
+    """Open standard input, or another descriptor's pipe, for reading; waits until there is something to read.
+
+    Raises:
+        SourceError: it is empty, or not a video or image.
+    """
+    try:
+        container = av.open(url, "r", metadata_errors="replace")
+    except (OSError, ValueError, av.FFmpegError) as error:
+        raise SourceError(
+            f"standard input: nothing came that can be read as a video ({first_line(error).partition(':')[0]}); "
+            "an MP4 must have its index first (-movflags faststart), or send MPEG-TS or Matroska"
+        ) from error
+    return refuse_text(container, "standard input")
+
+
+def refuse_text(container: av.container.InputContainer, name: str) -> av.container.InputContainer:
+    """The container, unless FFmpeg takes text for a film.
+
+    Raises:
+        SourceError: it does.
+    """
     if container.format.name in _TEXT_ART:
         container.close()
-        raise SourceError(f"{path}: not a video or image, it looks like text; {_WAY_OUT}")
+        raise SourceError(f"{name}: not a video or image, it looks like text; {_WAY_OUT}")
     return container
 
 
@@ -139,6 +167,13 @@ def is_cut_short(container: av.container.InputContainer, stream: VideoStream) ->
     if not entries:
         return False
     return entries[-1].pos + entries[-1].size > container.size
+
+
+def rate_of(stream: VideoStream) -> Fraction | None:
+    """Its average frame rate; None where it tells none that can be."""
+    # Some containers declare their clock (90000) as the rate.
+    rates = (stream.average_rate, stream.guessed_rate)
+    return next((rate for rate in rates if rate is not None and 0 < rate <= 1000), None)
 
 
 class Timeline:

@@ -11,7 +11,6 @@ from typing import Self
 import av
 import av.container
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from fer_live.errors import SourceError
 
@@ -23,6 +22,7 @@ from .containers import (
     open_input,
     own_duration_of,
     picture_stream,
+    rate_of,
     start_of,
 )
 from .conversion import Conversion
@@ -195,7 +195,7 @@ class FileSource:
     def _describe(self) -> SourceInfo:
         stream = self._stream
         still = is_still_image(self._container)
-        fps = None if still else _rate(stream)
+        fps = None if still else rate_of(stream)
         count: int | None = 1 if still else stream.frames or None
         duration = duration_of(self._container, stream)
         if count is None and fps is not None and duration is not None:
@@ -208,9 +208,3 @@ class FileSource:
             is_live=False,
             colour=self._conversion.colour,
         )
-
-
-def _rate(stream: VideoStream) -> Fraction | None:
-    # Some containers declare their clock (90000) as the rate.
-    rates = (stream.average_rate, stream.guessed_rate)
-    return next((rate for rate in rates if rate is not None and 0 < rate <= 1000), None)
