@@ -95,10 +95,10 @@ class StreamServer:
         """Cut all connections and stop listening; a second time does nothing."""
         if self.closing.is_set():
             return
-        self.closing.set()
-        self.flows.set()
         self._server.shutdown()
         self._server.socket.close()  # before anybody is cut off and comes again
+        self.closing.set()
+        self.flows.set()
         self.hang_up()
         self._server.server_close()  # waits for the threads of the connections
         self._thread.join()
