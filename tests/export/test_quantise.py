@@ -236,3 +236,13 @@ def test_the_bundled_int8_model_loses_at_most_0_3_points(fer2013_arrays: tuple[n
     assert found.accuracies is not None
     assert found.accuracies[1] >= found.accuracies[0] - 0.003
     assert found.same_label > 0.98
+
+
+def test_the_bundled_int8_probe_tells_faults_from_roundings() -> None:
+    """Faces that are mirrored, upside down, transposed or moved by a pixel are further away than its tolerance."""
+    metadata = metadata_of(onnx.load(asset_path(MODEL_INT8)))
+    classifier = OnnxClassifier(asset_path(MODEL_INT8), Device.CPU)
+    faces, probe = metadata.probe.faces, metadata.probe
+    for changed in (faces[..., ::-1], faces[:, :, ::-1], faces.transpose(0, 1, 3, 2), np.roll(faces, 1, 3)):
+        answer = classifier.classify(np.ascontiguousarray(changed)).probabilities
+        assert probe.max_difference(answer) > probe.tolerance
