@@ -68,9 +68,9 @@ def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
 
 
 def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None) -> Source:
+    from .image_sequences import DEFAULT_FPS, SequenceSource, images_in, images_of_pattern, is_pattern
     from .network import is_address, shown_address
     from .relay import RelayedSource, wait_for
-    from .sequences import DEFAULT_FPS, SequenceSource, images_in, images_of_pattern, is_pattern
     from .sources import FileSource
 
     if is_address(video):

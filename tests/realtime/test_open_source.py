@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,9 +71,6 @@ def test_an_mp4_with_its_index_at_the_end_is_told_or_read_from_a_pipe(tmp_path: 
 
 def test_a_silent_pipe_can_be_left() -> None:
     code = "from fer_live.realtime.open_source import Wanted, open_source; open_source(Wanted(video='-'))"
-    import signal
-    import time
-
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         time.sleep(2)  # until it reads; earlier, and the interrupt only comes earlier too
         process.send_signal(signal.SIGINT)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_live.errors import SourceError
+from fer_live.realtime.image_sequences import images_in, images_of_pattern
 from fer_live.realtime.open_source import Wanted, open_source
-from fer_live.realtime.sequences import images_in, images_of_pattern
 from fer_live.realtime.testing import make_clip, make_frame, read_index
 
 
