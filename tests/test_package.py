@@ -47,6 +47,7 @@ def test_live_imports_no_training_library(in_checkout: bool, tmp_path: Path) -> 
         "fer_live.training.eval_cli",
         "fer_live.training.search_cli",
         "fer_live.training.filters_cli",
+        "fer_live.training.equal_compute_cli",
     ],
 )
 def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None:

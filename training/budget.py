@@ -101,12 +101,17 @@ def scale_to_budget(config: TrainConfig, costs: Costs, budget_s: float, dataset:
 
 
 def _step_s(recipe: Recipe, dataset: Fer2013, *, bf16: bool) -> float:
-    times: list[float] = []
+    started = time.process_time()
+    steps_s: list[float] = []
 
     def on_step(epoch: int, step: int, steps: int) -> None:
-        times.append(time.process_time())
+        nonlocal started
+        now = time.process_time()
+        if step or steps == 1:  # the first step of an epoch is timed with the end of the one before
+            steps_s.append(now - started)
+        started = now
         # The first step also allocates and compiles.
-        if len(times) > TIMED_STEPS and times[-1] - times[1] >= TIMED_S:
+        if len(steps_s) > TIMED_STEPS and sum(steps_s[1:]) >= TIMED_S:
             raise _EnoughError
 
     with TemporaryDirectory() as folder:
@@ -114,7 +119,8 @@ def _step_s(recipe: Recipe, dataset: Fer2013, *, bf16: bool) -> float:
             train(recipe, dataset, Path(folder), device=CPU, bf16=bf16, on_step=on_step)
         except (_EnoughError, RanAwayError):
             pass
-    return (times[-1] - times[1]) / (len(times) - 2)
+    timed = steps_s[1:] or steps_s
+    return sum(timed) / len(timed)
 
 
 def _epoch_end_s(recipe: Recipe, dataset: Fer2013, *, bf16: bool, judged_image_s: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def equal_compute_command(
     ]
     if failed:
         raise ModelError(f"no row of {', '.join(failed)}: see above; the others are in {out}")
-    click.echo(f"finished: {out}\nnext: fer-eval --table {out} --out results.md")
+    click.echo(f"finished: {out}\nnext: fer-eval --table {shlex.quote(str(out))} > results.md")
 
 
 def _with_options(recipe: Recipe, random_init: bool, seed: int | None) -> Recipe:

@@ -49,7 +49,8 @@ class Recipe:
     """A named network with its training configuration and where it comes from.
 
     ``reported``: the source's own figure, in % of accuracy unless it says otherwise. ``reconstructed``: what the
-    source doesn't say and was chosen here. ``heads``: of the contract, FER2013's first.
+    source doesn't say and was chosen here. ``caveat``: why the source's figure is not to be compared with ours as it
+    stands, sentences. ``heads``: of the contract, FER2013's first.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Recipe:
     heads: tuple[str, ...] = ("fer2013", "ferplus")
     reported: str = ""
     reconstructed: str = ""
+    caveat: str = ""
 
     def with_options(self, options: Mapping[str, Any]) -> Recipe:
         """The recipe with some of its training options replaced."""
@@ -77,12 +79,19 @@ class Recipe:
         *,
         arguments: Mapping[str, Any] | None = None,
         reconstructed: str | None = None,
+        caveat: str | None = None,
         **options: Any,
     ) -> Recipe:
         """Another recipe that differs in what is given."""
         changed = self.with_arguments(arguments or {}).with_options(options)
-        text = self.reconstructed if reconstructed is None else reconstructed
-        return replace(changed, name=name, about=about, reported=reported, reconstructed=text)
+        return replace(
+            changed,
+            name=name,
+            about=about,
+            reported=reported,
+            reconstructed=self.reconstructed if reconstructed is None else reconstructed,
+            caveat=self.caveat if caveat is None else caveat,
+        )
 
     def contract(self) -> Contract:
         """What its network is fed and what it answers."""
