@@ -9,6 +9,7 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
+from .results_cli import table_option
 from .terminal import DATA_HELP, load_data, pass_progress, print_table
 
 __all__ = ["eval_command", "eval_main"]
@@ -43,6 +44,7 @@ _SHOWN = ("figures", "pairs", "classes", "ferplus", "robustness")
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of bootstrap and corruptions.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@table_option
 @click.version_option(package_name="fer-live", prog_name="fer-eval")
 @debug_option
 def eval_command(
