@@ -46,7 +46,13 @@ def charts_of(comparison: Comparison) -> list[Chart]:
         name = splits[0].result.name
         every = [split.result.fer2013 for split in splits]
         charts += [
-            Chart(f"recall_{key}", "classes", f"{name}: recall by class", (_recall_panel(name, every),), 1),
+            Chart(
+                f"recall_{key}",
+                "classes",
+                f"{name}: recall by class",
+                (_recall_panel(f"{name}: recall by class", every),),
+                1,
+            ),
             Chart(
                 f"confusion_{key}",
                 "confusion",
@@ -69,8 +75,9 @@ def charts_of(comparison: Comparison) -> list[Chart]:
         heads = [(number, split.result.ferplus) for number, split in enumerate(splits)]
         with_head = [(number, metrics) for number, metrics in heads if metrics is not None]
         if with_head:
-            panel = _recall_panel(name, [metrics for _, metrics in with_head], [number for number, _ in with_head])
-            charts.append(Chart(f"ferplus_recall_{key}", "ferplus", f"{name}: recall by FER+ class", (panel,), 1))
+            title = f"{name}: recall by FER+ class"
+            panel = _recall_panel(title, [metrics for _, metrics in with_head], [number for number, _ in with_head])
+            charts.append(Chart(f"ferplus_recall_{key}", "ferplus", title, (panel,), 1))
     if models[0].robustness is not None:
         low = min(level.accuracy for m in models for result in _results(m) for level in result.levels)
         high = max(level.accuracy for m in models for result in _results(m) for level in result.levels)
@@ -118,14 +125,13 @@ def _accuracy_panel(comparison: Comparison) -> Panel:
             axis.axhline(line - 0.5, color=GRID, linewidth=0.6)
         axis.margins(x=0.12)
 
-    return Panel("Accuracy by split", (6.4, 0.9 + 0.3 * rows + 0.25 * len(keys)), draw)
+    return Panel("Accuracy by split", (5.2, 0.9 + 0.3 * rows + 0.25 * len(keys)), draw)
 
 
-def _recall_panel(split: str, every: Sequence[Metrics], numbers: Sequence[int] | None = None) -> Panel:
+def _recall_panel(title: str, every: Sequence[Metrics], numbers: Sequence[int] | None = None) -> Panel:
     """Recall bars of one head's classes with Wilson intervals; ``numbers`` of the models where not all have it."""
     labels = every[0].labels
     of_model = list(range(len(every))) if numbers is None else list(numbers)
-    title = f"{split}: recall by class"
 
     def draw(figure: Any) -> None:
         axis = figure.subplots()
@@ -150,7 +156,7 @@ def _recall_panel(split: str, every: Sequence[Metrics], numbers: Sequence[int] |
         axis.set_title(title)
         axis.grid(axis="x")
 
-    return Panel(title, (6.4, 1.0 + len(labels) * max(0.4, 0.2 * len(every) + 0.1)), draw)
+    return Panel(title, (5.2, 1.0 + len(labels) * max(0.4, 0.2 * len(every) + 0.1)), draw)
 
 
 def _label_colour(label: str) -> str:
@@ -189,7 +195,7 @@ def _reliability_panel(name: str, table: Any, ece: float) -> Panel:
         upper.bar(left[used], 100 * table[used, 2], width * 0.94, align="edge", color="#7fb3d5")
         upper.plot([0, 100], [0, 100], "--", color=SOFT, linewidth=1)
         upper.plot(100 * table[used, 1], 100 * table[used, 2], "o", color=INK, markersize=3.5)
-        upper.text(3, 8, "dashed: confidence = accuracy", color=SOFT, fontsize=8)
+        upper.text(3, 92, "dashed: confidence = accuracy", color=SOFT, fontsize=8)
         upper.set(xlim=(0, 100), ylim=(0, 100), ylabel="right answers, %")
         upper.set_title(f"{name}\nECE {100 * ece:.2f} % (15 equal bins)")
         lower.bar(left, table[:, 0], width * 0.94, align="edge", color=SOFT)
@@ -227,7 +233,7 @@ def _risk_panel(comparison: Comparison, key: str) -> Panel:
         axis.grid()
         _label_ends(axis, ends, len(models))
 
-    return Panel(title, (6.0, 3.9), draw)
+    return Panel(title, (5.2, 3.7), draw)
 
 
 def _robustness_panel(comparison: Comparison, which: int, limits: tuple[float, float]) -> Panel:

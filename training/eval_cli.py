@@ -73,7 +73,7 @@ def eval_command(
     from .predictors import load_predictor
     from .provenance import environment, file_sha256
     from .report import write_report
-    from .report_tables import tables_of
+    from .report_tables import short_name, tables_of
     from .robustness import PASSES
 
     if len(models) > MOST_MODELS:
@@ -112,7 +112,7 @@ def eval_command(
     with pass_progress(passes) as on_pass:
         comparison = compare(loaded, dataset, settings, common, on_pass)
     for number, model in enumerate(comparison.models):
-        click.echo(f"{'ABCDEFG'[number]}  " * (len(models) > 1) + f"{model.name}: {model.evaluation.runtime}")
+        click.echo(f"{short_name(comparison, number)}: {model.evaluation.view}, {model.evaluation.runtime}")
     for table in tables_of(comparison):
         if table.section in _SHOWN:
             print_table(table.title, table.columns, table.rows, table.words)

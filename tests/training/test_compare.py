@@ -234,8 +234,8 @@ def test_checkpoint_and_export_are_compared(
     command = (tiny_model, tiny_checkpoint, "--data", data, "--public-only")
     assert evaluate(*command, "--out", out, "--no-robustness") == 0
     printed = capsys.readouterr().out
-    assert "A  tiny.onnx: onnxruntime" in printed
-    assert "B  tiny.pt: torch" in printed
+    assert "A tiny.onnx: single view, onnxruntime" in printed
+    assert "B tiny.pt: single view, torch" in printed
     assert "PrivateTest" not in printed
     assert "face size" not in printed
     (pair,) = json.loads((out / "report.json").read_text())["pairs"]
