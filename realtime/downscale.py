@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .datatypes import Floats, Frame, Plane
 
-__all__ = ["Downscaled", "downscaled_bgr", "downscaled_grey", "small_size_wh"]
+__all__ = ["Downscaled", "downscaled_bgr", "downscaled_grey", "halved", "small_size_wh"]
 
 _LEVELS = np.arange(256, dtype=np.float64)
 _LUMA_TO_LIMITED = np.rint(16 + _LEVELS * (219 / 255)).astype(np.uint8)
@@ -79,8 +79,19 @@ def _factors(frame: Frame, small_w: int, small_h: int) -> Floats:
     return np.array([width / small_w, height / small_h], np.float32)
 
 
+def halved(plane: Plane) -> Plane:
+    """The plane at half its width and height, rounded down but at least 1, by averaging."""
+    height, width = plane.shape
+    size_wh = max(1, width // 2), max(1, height // 2)
+    return cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def _shrunk(plane: Plane, size_wh: tuple[int, int]) -> Plane:
-    if plane.shape == size_wh[::-1]:
+    # By halves as far as that goes: OpenCV is several times faster at it than at any other factor.
+    height, width = size_wh[::-1]
+    while not (plane.shape[0] % 2 or plane.shape[1] % 2 or plane.shape[0] < 2 * height or plane.shape[1] < 2 * width):
+        plane = halved(plane)
+    if plane.shape == (height, width):
         return plane
     return cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 

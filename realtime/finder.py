@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .datatypes import Detector, Faces, Frame
 from .motion import FaceFlow, patches
-from .tracker import MIN_LIKENESS, Ids, Tracker, iou
+from .tracker import Ids, Tracker, iou
 
 __all__ = ["FaceFinder", "Found"]
 
@@ -24,6 +24,9 @@ EMPTY_S = 0.2
 
 WHOLE_MOVE = 0.02
 """The picture moves as a whole where faces moved by more than this share of its longer side since the last look."""
+
+CALM_STEP = 0.02
+"""Nobody moves where no face moved by more than this share of its side from one frame to the next."""
 
 HALF_SIZE_SIDE_PX = 32
 """While all known faces are larger than this on a copy of half the detector's size, most looks use that one."""
@@ -62,6 +65,7 @@ class FaceFinder:
         self._looked_s = 0.0
         self._looked_frames = self._looks = 0
         self._moved = np.zeros(2)
+        self._calm = False
 
     @property
     def track_count(self) -> int:
@@ -74,8 +78,8 @@ class FaceFinder:
         if self._detect_every == 1:
             self._look(frame, self._detector.detect(frame), followed=False)
             return Found(self._tracker.faces, self._tracker.ids, looked=True)
-        lost = self._follow(frame)
         self._looked_frames += 1
+        lost = self._follow(frame)
         must = lost or not self._looks or self._is_due(frame)
         if must:
             self._look(frame, self._detect(frame, whole=lost), followed=True)
@@ -84,28 +88,31 @@ class FaceFinder:
     def _follow(self, frame: Frame) -> bool:
         """Move all faces to where they are in this frame; whether one was lost."""
         tracker, before = self._tracker, len(self._tracker.ids)
-        self._flow.look(frame)
-        if self._flow.is_cut:
+        if self._flow.is_cut(frame):
             tracker.lose_all()
+            self._flow.look(frame)
+            self._calm = False
             return True
+        if self._calm and not self._is_due(frame):
+            # Nobody moves: every other frame does to follow them.
+            self._calm = False
+            return False
+        self._flow.look(frame)
         if not before:
             return False
         steps = self._flow.step(tracker.faces.squares, frame.size_wh[0])
         moved = steps.applied_to(tracker.faces)
         sure = steps.sure & _is_inside(moved, frame.size_wh)
-        doubtful = np.flatnonzero(sure & steps.suspicious)
-        if len(doubtful):
-            alike = (patches(frame, moved.squares[doubtful]) * tracker.pictures[doubtful]).sum(1)
-            sure[doubtful[alike < MIN_LIKENESS]] = False
+        self._calm = bool((np.abs(steps.shift).max(1) < CALM_STEP * moved.squares[:, 2]).all())
         if sure.any():
             self._moved += np.median(steps.shift[sure], axis=0)
-        tracker.follow(moved, sure, steps.suspicious)
+        tracker.follow(moved, sure, steps.suddenly)
         return len(tracker.ids) < before
 
     def _is_due(self, frame: Frame) -> bool:
         if self._detect_every is not None:
             return self._looked_frames >= self._detect_every
-        if self._tracker.has_hidden or np.abs(self._moved).max() > WHOLE_MOVE * max(frame.size_wh):
+        if self._tracker.is_unsettled or np.abs(self._moved).max() > WHOLE_MOVE * max(frame.size_wh):
             wait_s = MOVING_S
         else:
             wait_s = STEADY_S if len(self._tracker.ids) else EMPTY_S
@@ -116,12 +123,13 @@ class FaceFinder:
         least = known.squares[:, 2].min() if len(known) else 0.0
         if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
             found = self._detector.detect(frame, half)
-            if len(found) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
+            # The coarse copy is good enough to see the known faces again, not to miss one or to claim another.
+            if len(found) == len(known) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
                 return found
         return self._detector.detect(frame)
 
     def _look(self, frame: Frame, found: Faces, *, followed: bool) -> None:
-        pictures = patches(frame, found.squares)
+        pictures = patches(frame.y, found.squares)
         self._tracker.find(found, pictures, followed=followed)
         self._looked_s, self._looked_frames = frame.time_s, 0
         self._looks += 1

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datatypes import Faces, Floats
-from .motion import likeness
+from .motion import MIN_LIKENESS, likeness
 
-__all__ = ["LOST_AFTER_S", "MIN_LIKENESS", "Ids", "Tracker", "iou"]
+__all__ = ["LOST_AFTER_S", "Ids", "Tracker", "iou"]
 
 LOST_AFTER_S = 0.5
 """How long a track outlives the last sight of its face, seconds."""
 
+UNCONFIRMED_S = 0.25
+"""How long a face is followed that the detector does not see any more, seconds."""
+
 MIN_IOU = 0.25
 """Boxes that overlap less (intersection over union) are not the same face, unless it was out of sight meanwhile."""
-
-MIN_LIKENESS = 0.5
-"""Least correlation of pictures with which a face is taken for one that was lost near by, or that changed suddenly."""
 
 REPLACED_LIKENESS = 0.8
 """The same for a face that vanished from one frame to the next, as at a cut. Measured on the pictures of one face in
@@ -47,14 +47,14 @@ class Tracker:
     Ids count from 1, are never used again and mean nothing beyond the run: no face is ever recognised.
 
     ``faces``, ``ids``: those in sight now, row by row. ``pictures``: (N, D) float32, see :func:`.motion.patches`.
-    ``confirmed_s``: (N,) float64, when the detector last saw each.
+    ``missed_s``: (N,) float64, when the detector first failed to see each, infinite where it did see it last.
     """
 
     def __init__(self) -> None:
         self.faces = Faces.empty()
         self.ids: Ids = np.zeros(0, np.int64)
         self.pictures: Floats = np.zeros((0, 0), np.float32)
-        self.confirmed_s: NDArray[np.float64] = np.zeros(0)
+        self.missed_s: NDArray[np.float64] = np.zeros(0)
         self._hidden: dict[int, _Hidden] = {}
         self._next_id = 1
         self._before_s = self._now_s = 0.0
@@ -65,9 +65,9 @@ class Tracker:
         return self._next_id - 1
 
     @property
-    def has_hidden(self) -> bool:
-        """Whether a face was lost so lately that it may come back."""
-        return bool(self._hidden)
+    def is_unsettled(self) -> bool:
+        """Whether a face was missed or lost so lately that it may come back."""
+        return bool(self._hidden) or bool(np.isfinite(self.missed_s).any())
 
     def next_frame(self, time_s: float) -> None:
         """Another frame, shown at ``time_s``: forget who was lost too long ago, but nobody seen one frame before."""
@@ -82,13 +82,13 @@ class Tracker:
     def follow(self, moved: Faces, sure: NDArray[np.bool_], suddenly: NDArray[np.bool_]) -> None:
         """The faces have moved; those that are not ``sure`` (N,) were lost on the way.
 
-        A face that the detector has not confirmed for :data:`LOST_AFTER_S` is lost, too. Where a face was lost
+        A face that the detector did not see :data:`UNCONFIRMED_S` ago nor since is lost, too. Where a face was lost
         ``suddenly`` (N,), one that is found there must look very much like it to be taken for the same.
         """
         self._hide(~sure & suddenly, REPLACED_LIKENESS)
         self._hide(~sure[sure | ~suddenly])
         self.faces = moved.only(sure)
-        self._hide(self._now_s - self.confirmed_s > LOST_AFTER_S)
+        self._hide(self._now_s - self.missed_s > UNCONFIRMED_S)
 
     def find(self, found: Faces, pictures: Floats, *, followed: bool = False) -> None:
         """The detector has looked: take its faces over.
@@ -113,7 +113,8 @@ class Tracker:
             self._hide(unseen & (covered | (not followed)))
             unseen = ~np.isin(self.ids, ids)
         self.faces = _joined(settled, self.faces.only(unseen))
-        self.confirmed_s = np.concatenate([np.full(len(ids), self._now_s), self.confirmed_s[unseen]])
+        missed_s = np.minimum(self.missed_s[unseen], self._now_s)
+        self.missed_s = np.concatenate([np.full(len(ids), np.inf), missed_s])
         self.pictures = np.concatenate([pictures, self.pictures[unseen]]) if unseen.any() else pictures
         self.ids = np.concatenate([ids, self.ids[unseen]])
 
@@ -155,7 +156,7 @@ class Tracker:
             self._hidden[key] = _Hidden(face, self.pictures[row], self._before_s, least_likeness)
         stay = ~rows
         self.faces = self.faces.only(stay)
-        self.ids, self.pictures, self.confirmed_s = self.ids[stay], self.pictures[stay], self.confirmed_s[stay]
+        self.ids, self.pictures, self.missed_s = self.ids[stay], self.pictures[stay], self.missed_s[stay]
 
 
 def iou(a: Floats, b: Floats) -> Floats:
