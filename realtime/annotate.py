@@ -78,15 +78,9 @@ class Annotator:
         labels, probabilities = expressions.smoothed.labels, expressions.smoothed.probabilities.tolist()
         with_ids = self.show_ids and len(boxes) > 1
         taken, tags = list(boxes), []
-        for box, room, track, shown, doubt, row in zip(
-            boxes,
-            _rooms(boxes, line),
-            result.track_ids.tolist(),
-            expressions.shown.tolist(),
-            expressions.doubts,
-            probabilities,
-            strict=True,
-        ):
+        seen = zip(boxes, _rooms(boxes, line), result.track_ids.tolist(), expressions.shown.tolist(), strict=True)
+        for number, (box, room, track, shown) in enumerate(seen):
+            row, doubt = probabilities[number], expressions.doubts[number]
             if box[2] <= 0 or box[3] <= 0 or box[0] >= size_wh[0] or box[1] >= size_wh[1]:
                 continue
             look = self._look(track, box[2] - box[0], line, frame.time_s)
@@ -150,9 +144,10 @@ def _rooms(boxes: Sequence[Box], line: int) -> list[float]:
                 apart = abs(o_left + o_right - left - right) / 2
                 if apart >= room:
                     break
-                if apart and top - line < o_bottom and o_top - line < top:
-                    room = apart
-                    break
+                if apart == 0 or top - line >= o_bottom or o_top - line >= top:
+                    continue
+                # Two tags share the way between them; a neighbour's box may be come close to.
+                room = min(room, apart if abs(top - o_top) < line else 2 * apart - (o_right - o_left))
         rooms.append(max(room, right - left))
     return rooms
 

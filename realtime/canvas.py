@@ -89,15 +89,15 @@ class Canvas:
 
     def dashes(self, left: int, top: int, right: int, bottom: int, stroke: int, colour: Colour) -> None:
         """As :meth:`outline`, dashed."""
-        left, top, right, bottom = (value >> 1 for value in (left, top, right + 1, bottom + 1))
-        stroke //= 2
+        left, top, right, bottom, stroke = left >> 1, top >> 1, (right + 1) >> 1, (bottom + 1) >> 1, stroke // 2
+        height, width = self._y.shape
+        across, down = _marks(left, right, width // 2, stroke), _marks(top, bottom, height // 2, stroke)
         y, u, v = _yuv(colour, self._limited_range)
         for plane, value, scale in ((self._y, y, 2), (self._u, u, 1), (self._v, v, 1)):
-            x0, y0, x1, y1, wide = (scale * edge for edge in (left, top, right, bottom, stroke))
-            for row in (y0, y1 - wide):
-                _dash(plane, row, x0, x1, wide, value)
-            for column in (x0, x1 - wide):
-                _dash(plane.T, column, y0, y1, wide, value)
+            _dash(plane, top, *across, stroke, scale, value)
+            _dash(plane, bottom - stroke, *across, stroke, scale, value)
+            _dash(plane.T, left, *down, stroke, scale, value)
+            _dash(plane.T, right - stroke, *down, stroke, scale, value)
 
     def blit(self, sprite: Canvas, left: int, top: int) -> None:
         """Put a sprite with its top left corner there."""
@@ -119,10 +119,9 @@ def text_sprite(words: Sequence[str], size: int, ink: Colour, ground: Colour, *,
 
     Each word is kept once rendered, so give apart what changes apart.
     """
-    (ink_luma, _, _), (luma, blue, red) = _yuv(ink, limited_range), _yuv(ground, limited_range)
-    y = np.concatenate([_word(word, size, ink_luma, luma) for word in words], axis=1)
-    half = (size // 2, y.shape[1] // 2)
-    return Canvas(y, np.full(half, blue, np.uint8), np.full(half, red, np.uint8), limited_range=limited_range)
+    patches = [_word(word, size, ink, ground, limited_range) for word in words]
+    planes = (np.concatenate(parts, axis=1) for parts in zip(*patches, strict=True))
+    return Canvas(*planes, limited_range=limited_range)
 
 
 def line_height(size_wh: tuple[int, int]) -> int:
@@ -143,7 +142,7 @@ def ink_on(ground: Colour) -> Colour:
 
 def word_width(word: str, size: int) -> int:
     """Width in pixels, even, of a word with its margins in a line ``size`` pixels high."""
-    return _mask(word, size).shape[1]
+    return int(_mask(word, size).shape[1])
 
 
 def _put_part(plane: Plane, patch: Plane, left: int, top: int) -> None:
@@ -153,25 +152,37 @@ def _put_part(plane: Plane, patch: Plane, left: int, top: int) -> None:
     part[...] = patch[: part.shape[0], : part.shape[1]]
 
 
-def _dash(plane: Plane, top: int, left: int, right: int, stroke: int, value: int) -> None:
-    """A horizontal dashed line ``stroke`` high: whole marks of four strokes, gaps of two."""
-    mark, period = 4 * stroke, 6 * stroke
-    if left < 0:
-        left %= period  # the first mark that begins inside
-    # A mark and the gap after it, which may reach beyond the line, but not beyond the plane.
-    count = min(right - left + period - mark, plane.shape[1] - left) // period
-    if top < 0 or count <= 0:
+def _marks(begin: int, end: int, limit: int, stroke: int) -> tuple[int, int]:
+    """Where the first mark of a dashed line lies that is inside, and how many whole ones there are up to ``limit``.
+
+    A mark is four strokes long, the gap after it two; all in chroma samples.
+    """
+    if begin < 0:
+        begin %= 6 * stroke
+    return begin, max(0, min(end - begin + 2 * stroke, limit - begin) // (6 * stroke))
+
+
+def _dash(plane: Plane, line: int, begin: int, count: int, stroke: int, scale: int, value: int) -> None:
+    """A dashed line along the rows of a plane that has ``scale`` samples to one of chroma."""
+    if line < 0 or count == 0:
         return
-    rows = plane[top : top + stroke, left : left + count * period]
-    # Splitting an axis of a view gives a view: (stroke, count, period).
-    rows.reshape(rows.shape[0], count, period)[:, :, :mark] = value
+    stroke, begin = scale * stroke, scale * begin
+    rows = plane[scale * line : scale * line + stroke, begin : begin + 6 * stroke * count]
+    # Splitting an axis of a view gives a view: (stroke, count, mark and gap).
+    rows.reshape(rows.shape[0], count, 6 * stroke)[:, :, : 4 * stroke] = value
 
 
 @lru_cache(maxsize=1024)
-def _word(word: str, size: int, ink: int, ground: int) -> Plane:
-    """Luma (size, width) of a word in one luma on another."""
+def _word(word: str, size: int, ink: Colour, ground: Colour, limited_range: bool) -> tuple[Plane, Plane, Plane]:
+    """The planes of a word in one colour on another: luma (size, width), chroma of half that."""
     mask = _mask(word, size)
-    return ((ground * (256 - mask) + ink * mask) >> 8).astype(np.uint8)
+    half = mask.reshape(size // 2, 2, -1, 2).sum((1, 3)) // 4
+    inks, grounds = _yuv(ink, limited_range), _yuv(ground, limited_range)
+    y, u, v = (
+        ((value * (256 - cover) + inked * cover) >> 8).astype(np.uint8)
+        for value, inked, cover in zip(grounds, inks, (mask, half, half), strict=True)
+    )
+    return y, u, v
 
 
 @lru_cache(maxsize=1024)
