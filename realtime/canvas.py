@@ -196,8 +196,9 @@ def _mask(word: str, size: int) -> NDArray[np.int32]:
     margin = finer * (size // 4)
     columns = 2 * finer * -(-(width + 2 * margin) // (2 * finer))
     large = np.zeros((finer * size, columns), np.uint8)
-    start = ((columns - width) // 2, (finer * size + height) // 2)
-    cv2.putText(large, word, start, font, scale, 255, thick, cv2.LINE_AA)
+    # A little above the middle: room for what hangs under the line.
+    start = ((columns - width) // 2, (finer * size + height) // 2 - finer * size // 24)
+    cv2.putText(large, word, start, font, scale, 255, thick, cv2.LINE_8)
     small = cv2.resize(large, (columns // finer, size), interpolation=cv2.INTER_AREA)
     return (small.astype(np.int32) * 256 + 127) // 255
 
