@@ -25,6 +25,9 @@ EMPTY_S = 0.2
 WHOLE_MOVE = 0.02
 """The picture moves as a whole where faces moved by more than this share of its longer side since the last look."""
 
+TRUST = 0.5
+"""How far a followed box is moved to the detector's that agrees with it, of which the size jitters by some per cent."""
+
 CALM_STEP = 0.02
 """Nobody moves where no face moved by more than this share of its side from one frame to the next."""
 
@@ -76,13 +79,13 @@ class FaceFinder:
         """The faces of the next frame."""
         self._tracker.next_frame(frame.time_s)
         if self._detect_every == 1:
-            self._look(frame, self._detector.detect(frame), followed=False)
+            self._take(frame, self._detector.detect(frame), trust=1.0, followed=False)
             return Found(self._tracker.faces, self._tracker.ids, looked=True)
         self._looked_frames += 1
         lost = self._follow(frame)
         must = lost or not self._looks or self._is_due(frame)
         if must:
-            self._look(frame, self._detect(frame, whole=lost), followed=True)
+            self._look(frame, whole=lost)
         return Found(self._tracker.faces, self._tracker.ids, must)
 
     def _follow(self, frame: Frame) -> bool:
@@ -118,19 +121,20 @@ class FaceFinder:
             wait_s = STEADY_S if len(self._tracker.ids) else EMPTY_S
         return frame.time_s - self._looked_s > wait_s - 1e-3
 
-    def _detect(self, frame: Frame, *, whole: bool) -> Faces:
+    def _look(self, frame: Frame, *, whole: bool) -> None:
         known, half = self._tracker.faces, self._detector.detect_size // 2
         least = known.squares[:, 2].min() if len(known) else 0.0
         if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
             found = self._detector.detect(frame, half)
-            # The coarse copy is good enough to see the known faces again, not to miss one or to claim another.
+            # The coarse copy is good enough to see the known faces again, not to miss one, to claim another or to move
+            # one: boxes differ by a few per cent with the size of the copy, always in the same direction.
             if len(found) == len(known) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
-                return found
-        return self._detector.detect(frame)
+                self._take(frame, found, trust=0.0)
+                return
+        self._take(frame, self._detector.detect(frame), trust=TRUST)
 
-    def _look(self, frame: Frame, found: Faces, *, followed: bool) -> None:
-        pictures = patches(frame.y, found.squares)
-        self._tracker.find(found, pictures, followed=followed)
+    def _take(self, frame: Frame, found: Faces, *, trust: float, followed: bool = True) -> None:
+        self._tracker.find(found, patches(frame.y, found.squares), followed=followed, trust=trust)
         self._looked_s, self._looked_frames = frame.time_s, 0
         self._looks += 1
         self._moved[:] = 0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Freshness"]
 
-FRESH_S = 0.12
+FRESH_S = 0.16
 """How long a classification stays fresh, seconds. Brief facial actions last about 0.2 s and more (Ekman 2003)."""
 
 STALE_S = 0.5

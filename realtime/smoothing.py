@@ -20,16 +20,17 @@ from numpy.typing import NDArray
 from .datatypes import Expressions, Predictions
 from .doubts import MIN_CONFIDENCE, REASONS, change_doubts, first_doubts, severity
 from .quality import Qualities
+from .tracker import LOST_AFTER_S
 
 __all__ = ["Smoother", "reliability"]
 
 FADE_S = 0.2
 """Time constant of the fading mean of probabilities and of qualities."""
 
-EVIDENCE_NATS_S = 0.12
-"""Evidence that a label change needs: 1 nat in favour of the new label for 0.12 s, or 3 nats for 0.04 s, beyond:"""
+EVIDENCE_NATS_S = 0.2
+"""Evidence that a label change needs: 1 nat in favour of the new label for 0.2 s, or 2 nats for 0.1 s, beyond:"""
 
-DRIFT_NATS = 0.15
+DRIFT_NATS = 0.1
 """Log-likelihood ratio by which a new label must lead to gather any evidence."""
 
 MOST_NATS = 4.0
@@ -118,7 +119,7 @@ class Smoother:
         *,
         enabled: bool = True,
         min_confidence: float = MIN_CONFIDENCE,
-        forget_after_s: float = 0.5,
+        forget_after_s: float = LOST_AFTER_S,
     ) -> None:
         self._labels = tuple(labels)
         self._enabled = enabled
@@ -137,8 +138,7 @@ class Smoother:
         """What is said of the N faces of the next frame.
 
         Args:
-            time_s: when the frame is shown. A time before the last frame's starts all tracks anew where it is more
-                than ``forget_after_s`` before, and counts as no time passed otherwise.
+            time_s: when the frame is shown; where that is before the last frame, no time has passed.
             track_ids: (N,), no number twice.
             rows: (M,) which of the N faces were classified on this frame; the others keep their state.
             raw: of those M faces, in that order.
@@ -152,7 +152,8 @@ class Smoother:
                 f"expected {len(rows)} predictions of {self._labels} and as many qualities, "
                 f"found {len(raw)} of {raw.labels} and {len(quality)}"
             )
-        self._tracks = self._tracks.only(np.abs(time_s - self._tracks.seen_s) <= self._forget_after_s)
+        self._tracks = self._tracks.only(time_s - self._tracks.seen_s <= self._forget_after_s)
+        self._tracks.seen_s = np.minimum(self._tracks.seen_s, time_s)
         slots, is_new = self._slots(track_ids)
         fresh = np.zeros(len(track_ids), np.bool_)
         fresh[rows] = True

@@ -90,22 +90,23 @@ class Tracker:
         self.faces = moved.only(sure)
         self._hide(self._now_s - self.missed_s > UNCONFIRMED_S)
 
-    def find(self, found: Faces, pictures: Floats, *, followed: bool = False) -> None:
+    def find(self, found: Faces, pictures: Floats, *, followed: bool = False, trust: float = 1.0) -> None:
         """The detector has looked: take its faces over.
 
         Args:
             found: its faces (N).
             pictures: (N, D) of them.
-            followed: :meth:`follow` was called for this frame, so that the known faces are where they should be: one
-                that the detector missed stays, and the others' boxes are averaged with the detector's.
+            followed: :meth:`follow` was called for this frame, so that the known faces are where they should be, and
+                one that the detector missed stays.
+            trust: how far a followed box that agrees with the detector's is moved to that, 0..1.
         """
-        ids, from_row = self._matched(found, pictures)
+        ids, from_row = self._matched(found, pictures, followed)
         new = np.flatnonzero(ids == 0)
         ids[new] = np.arange(self._next_id, self._next_id + len(new))
         self._next_id += len(new)
         for key in ids.tolist():
             self._hidden.pop(key, None)
-        settled = _settled(found, self.faces, from_row) if followed else found
+        settled = _settled(found, self.faces, from_row, trust)
         unseen = ~np.isin(self.ids, ids)
         if unseen.any():
             # No face stays in sight where another stands now.
@@ -122,7 +123,7 @@ class Tracker:
         """Another scene: no face is in sight any more, though the same may be found again."""
         self._hide(np.ones(len(self.ids), np.bool_), REPLACED_LIKENESS)
 
-    def _matched(self, found: Faces, pictures: Floats) -> tuple[Ids, NDArray[np.int64]]:
+    def _matched(self, found: Faces, pictures: Floats, followed: bool) -> tuple[Ids, NDArray[np.int64]]:
         """Ids (N,) of the tracks that faces continue, 0 for none, and the rows (N,) of those in sight, else -1."""
         n = len(found)
         ids, from_row = np.zeros(n, np.int64), np.full(n, -1, np.int64)
@@ -135,7 +136,9 @@ class Tracker:
         overlap, alike = iou(found.xyxy, boxes), likeness(pictures, np.stack(known))
         in_sight = np.arange(len(keys)) < len(self.ids)
         least = np.array([-1.0] * len(self.ids) + [self._hidden[key].least_likeness for key in hidden])
-        allowed = np.where(in_sight, overlap >= MIN_IOU, _near(found.xyxy, boxes) & (alike >= least))
+        if not followed:  # pictures of neighbouring frames: a face that looks quite different took the other's place
+            least[in_sight] = MIN_LIKENESS
+        allowed = np.where(in_sight, overlap >= MIN_IOU, _near(found.xyxy, boxes)) & (alike >= least)
         # Where the face was comes first, what it looked like decides between faces that cross.
         score = np.where(allowed, overlap + 0.5 * alike + in_sight, -np.inf)
         free = np.ones(len(keys), np.bool_)
@@ -178,10 +181,10 @@ def _near(a: Floats, b: Floats) -> NDArray[np.bool_]:
     return near
 
 
-def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64]) -> Faces:
+def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64], trust: float) -> Faces:
     """The faces found (N), averaged with where they were followed to, by row or -1, if the two agree well."""
     rows = np.flatnonzero(from_row >= 0)
-    if not len(rows):
+    if not len(rows) or trust == 1:
         return found
     old = followed.only(from_row[rows])
     low = np.maximum(found.xyxy[rows, :2], old.xyxy[:, :2])
@@ -193,8 +196,8 @@ def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64]) -> Face
     agree &= np.abs(found.squares[rows, 3] - old.squares[:, 3]) < 5
     rows, old = rows[agree], old.only(agree)
     xyxy, squares = found.xyxy.copy(), found.squares.copy()
-    xyxy[rows] = (xyxy[rows] + old.xyxy) / 2
-    squares[rows] = (squares[rows] + old.squares) / 2
+    xyxy[rows] += (1 - trust) * (old.xyxy - xyxy[rows])
+    squares[rows] += (1 - trust) * (old.squares - squares[rows])
     return Faces(xyxy, found.score, squares, found.keypoints)
 
 

@@ -97,9 +97,9 @@ def test_a_followed_box_is_averaged_with_the_detectors_if_they_agree() -> None:
     tracker = Tracker()
     found(tracker, 0.0, (0, 0, 20, 20))
     follow(tracker, 0.04, 2, [True])
-    tracker.find(faces((4, 0, 24, 20)), pictures(0), followed=True)
+    tracker.find(faces((4, 0, 24, 20)), pictures(0), followed=True, trust=0.5)
     np.testing.assert_allclose(tracker.faces.xyxy, [[3, 0, 23, 20]])
-    tracker.find(faces((12, 0, 32, 20)), pictures(0), followed=True)
+    tracker.find(faces((12, 0, 32, 20)), pictures(0), followed=True, trust=0.5)
     np.testing.assert_allclose(tracker.faces.xyxy, [[12, 0, 32, 20]])
 
 
