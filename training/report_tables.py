@@ -68,7 +68,7 @@ def _figures(comparison: Comparison) -> Table:
         )
         for name, split in _by_split(comparison)
     ]
-    return Table("figures", "Figures", ("split", "model", "n", *columns, "best 70 % %"), tuple(rows), 2)
+    return Table("figures", "Figures", ("split", "model", "n", *columns, "surest 70 % %"), tuple(rows), 2)
 
 
 def _by_split(comparison: Comparison) -> Iterator[tuple[str, SplitFigures]]:
@@ -183,7 +183,7 @@ def _targets(comparison: Comparison) -> Table:
             if level.strength == corruption.target:
                 rows.append(
                     (
-                        f"{corruption.title} {level.strength:g} {corruption.unit}",
+                        f"{corruption.title}, {corruption.unit}: {level.strength:g}",
                         short_name(comparison, number),
                         _percent(levels[0].accuracy),
                         _percent(level.accuracy),

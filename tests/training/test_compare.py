@@ -242,7 +242,7 @@ def test_checkpoint_and_export_are_compared(
     assert pair["mcnemar"]["mid_p"] == 1
     assert "robustness.png" not in {path.name for path in out.iterdir()}
     assert evaluate(*command, "--robustness", "--robustness-images", 5) == 0
-    assert "face size 24 px" in capsys.readouterr().out
+    assert "face size, px: 24" in capsys.readouterr().out
 
 
 def test_bad_input(
