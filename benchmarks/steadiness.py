@@ -151,10 +151,8 @@ def main() -> None:
     classifier = OnnxClassifier(asset_path(MODEL), Device.CPU)
     print(f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}")
     print(", ".join(f"{name} {version(name)}" for name in ("fer-live", "onnxruntime-gpu", "numpy")), "\n")
-    print(
-        "| faces | fps | frames | raw changes / min | shown | ratio | delay p50 ms | p90 ms | never shown % |", end=""
-    )
-    print(" raw right % | shown right % | n transitions |\n|---|---:|---:" + "|---:" * 9 + "|")
+    print("| faces | fps | frames | true changes / min | raw | shown | shown / raw | delay p50 ms | p90 ms |", end="")
+    print(" never shown % | raw right % | shown right % | n transitions |\n|---" + "|---:" * 12 + "|")
     for line in made_up(wanted.tracks, wanted.data, classifier):
         print(line, flush=True)
     if wanted.clips:

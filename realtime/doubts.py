@@ -1,7 +1,7 @@
 """When no expression is claimed for a face, and why. Doubts come and go slowly, so that they don't flicker.
 
-Where the limits are from is measured on FER2013's PublicTest with the bundled model (docs/experiments.md, "Doubts"):
-20 of 100 answers may be wrong on pictures like FER2013's; 30 on small or blurred ones.
+Where the limits are from is measured on FER2013's PublicTest with the bundled model (docs/experiments.md, "doubts"):
+20 of 100 answers may be wrong on pictures like FER2013's; about 30 on small or blurred ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MIN_CONFIDENCE = 0.585
 69 % are above it. It belongs to the bundled model: choose it anew for another."""
 
 MIN_SIDE_PX = 20.0
-"""Least side of the face square in the source: at 20 px 31 % of the confident answers are wrong, at 24 px 25 %."""
+"""Least side of the face square in the source: at 20 px 27 % of the confident answers are wrong, at 24 px 21 %."""
 
 MIN_SHARPNESS = 0.10
 """Least :attr:`~.quality.Qualities.sharpness`: from 0.09 to 0.11 about 30 % of the confident answers are wrong."""

@@ -5,7 +5,7 @@ the time that it stands for and by how well the face could be read. And, for eac
 evidence that it has taken the place of the one that is: a cumulative sum test (Page 1954, "Continuous inspection
 schemes"), of all tests for a change the fastest at a given rate of false alarms (Moustakides 1986). Log-likelihood
 ratios add up over *time*, not over frames, since neighbouring frames show nearly the same picture; so frame rates,
-gaps and faces that are classified on some frames only make no difference. docs/experiments.md, "Steady labels", has the
+gaps and faces that are classified on some frames only make no difference. docs/experiments.md, "steady labels", has the
 comparison with other filters.
 """
 
@@ -51,7 +51,7 @@ def reliability(quality: Qualities) -> NDArray[np.float64]:
     """How much the answer for each of M faces is worth (M,), 0..1: the weakest of what size, sharpness and pose leave.
 
     The share of its accuracy above chance that the bundled model keeps on PublicTest images that were made that
-    small or that blurred, and on those of faces turned that far (docs/experiments.md, "Doubts").
+    small or that blurred, and on those of faces turned that far (docs/experiments.md, "doubts").
     """
     turned = np.where(np.isnan(quality.turned_deg), 0.0, quality.turned_deg)
     left = [
