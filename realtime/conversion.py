@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
 from av.video.frame import VideoFrame
 
 from .datatypes import ColourTags, Plane
-from .planes import Orientation, pixels
+from .planes import Orientation, PlanePool, pixels
 
 __all__ = ["Conversion", "Planes"]
 
@@ -29,25 +28,29 @@ class Conversion:
     palettes) is converted to limited-range 8-bit 4:2:0. A picture of another size is scaled to the first one's; where
     its shape differs too, it is fitted in and the rest is black, so that faces keep their proportions.
 
-    ``coded_wh``: (width, height) in pixels as stored. ``orientation``: how the first picture is turned.
+    ``coded_wh``: (width, height) in pixels as stored. ``orientation``: how the first picture is turned. ``pool``:
+    where the planes come from.
     """
 
     coded_wh: tuple[int, int]
     orientation: Orientation
     colour: ColourTags
+    pool: PlanePool
 
     @classmethod
     def of(cls, first: VideoFrame) -> Self:
         """What the source's first picture says."""
+        coded_wh, orientation = (first.width, first.height), Orientation.of(first)
         return cls(
-            (first.width, first.height),
-            Orientation.of(first),
+            coded_wh,
+            orientation,
             ColourTags(
                 matrix=_BT601 if _is_rgb(first) else int(first.colorspace),
                 primaries=int(first.color_primaries),
                 transfer=int(first.color_trc),
                 limited_range=not _is_full_range(first),
             ),
+            PlanePool(orientation.size(*coded_wh)),
         )
 
     @property
@@ -77,23 +80,16 @@ class Conversion:
                 threads=1,
             )
         # Copies: the decoder still predicts later frames from its own planes, and ours will be drawn on.
-        y, u, v = (turned.upright(pixels(plane)) for plane in frame.planes)
-        return (y, u, v) if fitted_wh == self.size_wh else self._on_black((y, u, v))
-
-    def _on_black(self, planes: Planes) -> Planes:
-        width, height = self.size_wh
-        chroma = ((height + 1) // 2, (width + 1) // 2)
-        black = 16 if self.colour.limited_range else 0
-        whole = (
-            np.full((height, width), black, np.uint8),
-            np.full(chroma, 128, np.uint8),
-            np.full(chroma, 128, np.uint8),
-        )
+        ours = self.pool.take()
+        if fitted_wh != self.size_wh:
+            for plane, black in zip(ours, (16 if self.colour.limited_range else 0, 128, 128), strict=True):
+                plane[...] = black
         # In chroma samples, so that the planes stay together.
-        left, top = (width - planes[0].shape[1]) // 4, (height - planes[0].shape[0]) // 4
-        for plane, part, k in zip(whole, planes, (2, 1, 1), strict=True):
+        left, top = ((whole - part) // 4 for whole, part in zip(self.size_wh, fitted_wh, strict=True))
+        for plane, given, k in zip(ours, frame.planes, (2, 1, 1), strict=True):
+            part = turned.upright(pixels(given))
             plane[k * top : k * top + part.shape[0], k * left : k * left + part.shape[1]] = part
-        return whole
+        return ours
 
 
 def _fitted(size_wh: tuple[int, int], into_wh: tuple[int, int]) -> tuple[int, int]:

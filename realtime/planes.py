@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,12 +12,57 @@ from av.video.plane import VideoPlane
 
 from .datatypes import Plane
 
-__all__ = ["Orientation", "pixels"]
+__all__ = ["Orientation", "PlanePool", "as_i420", "pixels"]
 
 
 def pixels(plane: VideoPlane) -> Plane:
     """(height, width) uint8 view of an 8-bit plane, without the padding of its rows; writing changes the frame."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+
+class PlanePool:
+    """Planes of one size, in memory that is used again.
+
+    Memory that is new to the process costs several times more than copying a picture into it. The three planes lie one
+    after the other in one block, as I420, which encoders take without copying (:func:`as_i420`).
+
+    Any thread may take; a block is free again when nobody has a view of it any more.
+    """
+
+    def __init__(self, size_wh: tuple[int, int]) -> None:
+        width, height = size_wh
+        chroma = ((height + 1) // 2, (width + 1) // 2)
+        self._shapes = ((height, width), chroma, chroma)
+        self._sizes = [rows * columns for rows, columns in self._shapes]
+        self._free: list[bytearray] = []
+
+    def take(self) -> tuple[Plane, Plane, Plane]:
+        """Y, U, V, C-contiguous, nobody else's; what they hold is left over."""
+        try:
+            block = self._free.pop()
+        except IndexError:
+            block = bytearray(sum(self._sizes))
+        # All views of it have this array as their base: when it goes, they have gone.
+        whole = np.frombuffer(block, np.uint8)
+        weakref.finalize(whole, self._free.append, block).atexit = False
+        y, u, v = (
+            part.reshape(shape)
+            for part, shape in zip(np.split(whole, np.cumsum(self._sizes)[:2]), self._shapes, strict=True)
+        )
+        return y, u, v
+
+
+def as_i420(y: Plane, u: Plane, v: Plane) -> Plane | None:
+    """The three planes as one view (H * 3 / 2, W), if they lie so in memory and both sizes are even, else None."""
+    height, width = y.shape
+    whole = y.base
+    if whole is None or whole is not u.base or whole is not v.base or height % 2 or width % 2:
+        return None
+    starts = [plane.ctypes.data - y.ctypes.data for plane in (y, u, v)]
+    if not isinstance(whole, np.ndarray) or whole.size != y.size * 3 // 2 or starts != [0, y.size, y.size * 5 // 4]:
+        return None
+    i420: Plane = whole.reshape(height * 3 // 2, width)
+    return i420
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +82,5 @@ class Orientation:
         return (height, width) if self.quarter_turns % 2 else (width, height)
 
     def upright(self, plane: Plane) -> Plane:
-        """A plane as it is displayed, C-contiguous; always a copy."""
-        return np.rot90(plane, self.quarter_turns).copy(order="C")
+        """A view of a plane as it is displayed."""
+        return np.rot90(plane, self.quarter_turns) if self.quarter_turns else plane

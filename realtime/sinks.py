@@ -23,7 +23,7 @@ from .containers import duration_of, open_input, picture_stream, start_of
 from .datatypes import Frame, Result, SourceInfo
 from .encoders import FORMATS, choose_encoder
 from .partial import PartialFile
-from .planes import pixels
+from .planes import as_i420, pixels
 
 __all__ = ["VideoFileSink"]
 
@@ -257,13 +257,17 @@ class VideoFileSink:
 
     def _prepare(self, frame: Frame) -> VideoFrame:
         width, height = self.size_wh
-        prepared = VideoFrame(width, height, "yuv420p")
-        for plane, given in zip(prepared.planes, (frame.y, frame.u, frame.v), strict=True):
-            rows = pixels(plane)
-            h, w = given.shape
-            rows[:h, :w] = given
-            rows[:h, w:] = rows[:h, w - 1 : w]
-            rows[h:] = rows[h - 1 : h]
+        i420 = as_i420(frame.y, frame.u, frame.v)
+        if i420 is not None:
+            prepared = VideoFrame.from_numpy_buffer(i420, "yuv420p")
+        else:
+            prepared = VideoFrame(width, height, "yuv420p")
+            for plane, given in zip(prepared.planes, (frame.y, frame.u, frame.v), strict=True):
+                rows = pixels(plane)
+                h, w = given.shape
+                rows[:h, :w] = given
+                rows[:h, w:] = rows[:h, w - 1 : w]
+                rows[h:] = rows[h - 1 : h]
         ticks = max(round(frame.time_s / self._tick), self._last_ticks + 1)
         if self._last_ticks < 0 or ticks - self._key_ticks >= _KEYFRAME_EVERY_S / self._tick - self._frame_ticks // 2:
             prepared.pict_type = PictureType.I
