@@ -31,6 +31,8 @@ MIN_IOU = 0.5
 class Labels:
     """A sink that keeps boxes (N, 4), labels (N,) and whether they are meant (N,) of every frame, and no pixels."""
 
+    needs_pixels = False
+
     def __init__(self) -> None:
         self.frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 

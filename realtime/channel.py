@@ -49,8 +49,18 @@ class Channel(Generic[T]):
         with self._changed:
             return self._dropped
 
-    def put(self, item: T) -> None:
-        """Add an item; waits or drops when full, as the overflow says.
+    @property
+    def is_drained(self) -> bool:
+        """Whether the channel was closed and nothing is left in it."""
+        with self._changed:
+            return self._closed and not self._items
+
+    def __len__(self) -> int:
+        """How many items are inside."""
+        return len(self._items)
+
+    def put(self, item: T) -> T | None:
+        """Add an item; waits or drops when full, as the overflow says. Returns the item that was dropped, if any.
 
         Raises:
             Aborted: the channel was aborted.
@@ -63,26 +73,29 @@ class Channel(Generic[T]):
                 raise Aborted
             if self._closed:
                 raise ValueError("put on a closed channel")
+            lost = None
             if len(self._items) == self._capacity:
-                self._items.popleft()
+                lost = self._items.popleft()
                 self._dropped += 1
             self._items.append(item)
             self._changed.notify_all()
+            return lost
 
-    def get_many(self, most: int, *, fill: bool) -> list[T]:
-        """Take up to ``most`` items, oldest first; an empty list means closed and drained.
+    def get_many(self, most: int, *, fill: bool, timeout_s: float | None = None) -> list[T]:
+        """Take up to ``most`` items, oldest first; an empty list means closed and drained, or nothing came in time.
 
         Args:
             most: at most this many.
             fill: wait until there are ``most`` or the channel is closed, so that batches don't depend on timing
                 (needs a capacity of at least ``most``); without it, wait for one and take what is there.
+            timeout_s: wait no longer than this; :attr:`is_drained` then tells whether it is the end.
 
         Raises:
             Aborted: the channel was aborted.
         """
         wanted = min(most, self._capacity) if fill else 1
         with self._changed:
-            self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted)
+            self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted, timeout_s)
             if self._aborted:
                 raise Aborted
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]

@@ -198,7 +198,8 @@ class Result:
     """A frame with all that was found in it.
 
     ``track_ids``: (N,) int64, one a face, the same number for the same face across frames. ``latency_ms``:
-    milliseconds that each stage worked on this frame (its share of a batch), by stage name.
+    milliseconds that each stage worked on this frame (its share of a batch), by stage name. ``grabbed_s``: when the
+    source gave the frame, by ``time.perf_counter``.
     """
 
     frame: Frame
@@ -206,6 +207,7 @@ class Result:
     track_ids: NDArray[np.int64]
     expressions: Expressions
     latency_ms: Mapping[str, float]
+    grabbed_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not len(self.faces) == len(self.track_ids) == len(self.expressions):
@@ -281,8 +283,12 @@ class Sink(Protocol):
     passed through) keeps what was written as a playable partial file and leaves the target as it was.
     """
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether it looks at the frames: where nobody does, nothing is drawn on them."""
+
     def write(self, result: Result) -> None:
-        """Take one result; its frame is annotated."""
+        """Take one result; its frame is annotated where this needs pixels."""
 
     def finish(self) -> None:
         """All results were written: complete the output."""

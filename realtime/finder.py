@@ -64,6 +64,8 @@ class FaceFinder:
         if detect_every is not None and detect_every < 1:
             raise ValueError(f"detect_every must be at least 1, found {detect_every}")
         self._detector, self._detect_every = detector, detect_every
+        self._detect_size: int | None = None
+        self._wait = 1.0
         self._tracker, self._flow = Tracker(), FaceFlow()
         self._looked_s = 0.0
         self._looked_frames = self._looks = 0
@@ -75,11 +77,15 @@ class FaceFinder:
         """How many different faces there were so far."""
         return self._tracker.count
 
+    def set_effort(self, detect_size: int, wait: float) -> None:
+        """Search copies of this size, pixels, and wait this multiple of the usual times in between; from any thread."""
+        self._detect_size, self._wait = detect_size, wait
+
     def update(self, frame: Frame) -> Found:
         """The faces of the next frame."""
         self._tracker.next_frame(frame.time_s)
         if self._detect_every == 1:
-            self._take(frame, self._detector.detect(frame), trust=1.0, followed=False)
+            self._take(frame, self._detector.detect(frame, self._detect_size), trust=1.0, followed=False)
             return Found(self._tracker.faces, self._tracker.ids, looked=True)
         self._looked_frames += 1
         lost = self._follow(frame)
@@ -119,10 +125,11 @@ class FaceFinder:
             wait_s = MOVING_S
         else:
             wait_s = STEADY_S if len(self._tracker.ids) else EMPTY_S
-        return frame.time_s - self._looked_s > wait_s - 1e-3
+        return frame.time_s - self._looked_s > self._wait * wait_s - 1e-3
 
     def _look(self, frame: Frame, *, whole: bool) -> None:
-        known, half = self._tracker.faces, self._detector.detect_size // 2
+        known, size = self._tracker.faces, self._detect_size
+        half = (size or self._detector.detect_size) // 2
         least = known.squares[:, 2].min() if len(known) else 0.0
         if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
             found = self._detector.detect(frame, half)
@@ -131,7 +138,7 @@ class FaceFinder:
             if len(found) == len(known) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
                 self._take(frame, found, trust=0.0)
                 return
-        self._take(frame, self._detector.detect(frame), trust=TRUST)
+        self._take(frame, self._detector.detect(frame, size), trust=TRUST)
 
     def _take(self, frame: Frame, found: Faces, *, trust: float, followed: bool = True) -> None:
         self._tracker.find(found, patches(frame.y, found.squares), followed=followed, trust=trust)

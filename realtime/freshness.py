@@ -28,8 +28,12 @@ class Freshness:
     def __init__(self, classify_every: int | None = None) -> None:
         if classify_every is not None and classify_every < 1:
             raise ValueError(f"classify_every must be at least 1, found {classify_every}")
-        self._every = classify_every
+        self._every, self._wait = classify_every, 1.0
         self._known: dict[int, tuple[int, int, float]] = {}  # times and frames seen, when classified last
+
+    def set_wait(self, multiple: float) -> None:
+        """Let classifications stay fresh for this multiple of :data:`FRESH_S`; from any thread."""
+        self._wait = multiple
 
     def due(self, track_ids: NDArray[np.int64], time_s: float) -> NDArray[np.intp]:
         """Rows of the faces of this frame, (M,) of N, that the classifier is to see."""
@@ -41,7 +45,7 @@ class Freshness:
                 # Each track in its own turn, so that no frame bears them all.
                 due = times == 0 or (frames + track) % self._every == 0 or time_s - last_s > STALE_S
             else:
-                due = times < FIRST_FRAMES or time_s - last_s > FRESH_S - 1e-3
+                due = times < FIRST_FRAMES or time_s - last_s > self._wait * FRESH_S - 1e-3
             if due:
                 rows.append(row)
                 times, last_s = times + 1, time_s

@@ -175,7 +175,8 @@ def likeness(a: Floats, b: Floats) -> Floats:
 
 def _copies(y: Plane) -> list[Plane]:
     """The luma halved until it is at most LONGEST_PX long, and that halved once more: large first."""
-    small = y
+    # Never the frame's own luma, which will be drawn on.
+    small = y if max(y.shape) > LONGEST_PX else y.copy()
     while max(small.shape) > LONGEST_PX:
         small = halved(small)
     return [small, halved(small)] if min(small.shape) >= 4 * _WINDOW_WH[0] else [small]

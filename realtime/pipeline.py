@@ -3,14 +3,15 @@
     read ──▶ find + track + crop ──▶ classify + smooth ──▶ annotate + write ──▶ (display)
 
 Live, the channel after the reader holds one frame and drops the oldest: the only place where a frame can be lost.
-From a file every channel blocks: each frame comes out once, in order.
+From there a frame is let in when it won't wait inside. From a file every channel blocks: each frame comes out once, in
+order.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,11 +20,14 @@ from numpy.typing import NDArray
 from fer_live.errors import FerLiveError
 from fer_live.preprocess import crop_faces
 
+from .admission import Admission
 from .annotate import Annotator
 from .channel import Aborted, Channel, Overflow
 from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
 from .finder import FaceFinder, Found
 from .freshness import Freshness
+from .governor import Effort
+from .observer import Observer, Observers
 from .quality import measure
 from .smoothing import Smoother
 from .stats import Summary
@@ -33,6 +37,9 @@ __all__ = ["Pipeline"]
 BATCH_FRAMES = 8
 """Frames of a file whose faces are classified in one run."""
 
+LEAST_DETECT_SIZE = 128
+"""Less is not searched, pixels, however little effort is made."""
+
 JOIN_S = 10.0
 """How long a thread may take to end after all channels were aborted or drained."""
 
@@ -40,6 +47,7 @@ JOIN_S = 10.0
 @dataclass(frozen=True, slots=True)
 class _Detected:
     frame: Frame
+    grabbed_s: float
     found: Found
     rows: NDArray[np.intp]  # (M,) of the N faces, those that are classified
     crops: NDArray[np.uint8]  # (M, 1, S, S)
@@ -53,11 +61,13 @@ class Pipeline:
         source: where frames come from; the caller opens and closes it, and all else.
         detector: finds faces.
         classifier: labels them.
-        sinks: take every annotated result, in order.
-        display: also gets every annotated result, for a window on the main thread; closed at the end.
+        sinks: take every result, in order; annotated where a sink needs pixels or there is a display.
+        display: also gets every result, for a window on the main thread; closed at the end. Whoever takes it tells
+            ``observers`` what was finished; without one, that is what was written.
         detect_every: see :class:`~.finder.FaceFinder`.
         classify_every: see :class:`~.freshness.Freshness`.
         smooth: show expressions smoothed over time, else the classifier's newest answer.
+        observers: look on, see :class:`~.observer.Observer`.
     """
 
     def __init__(
@@ -71,14 +81,17 @@ class Pipeline:
         detect_every: int | None = None,
         classify_every: int | None = None,
         smooth: bool = True,
+        observers: Sequence[Observer] = (),
     ) -> None:
         live = source.info.is_live
         self._source, self._classifier = source, classifier
         self._sinks, self._display = sinks, display
+        self._detect_size = detector.detect_size
         self._finder = FaceFinder(detector, detect_every=detect_every)
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
-        self._annotator = Annotator()
+        self._annotator = Annotator() if display is not None or any(sink.needs_pixels for sink in sinks) else None
+        self._observers = Observers(observers)
         self._frames = self._faces = 0
         self._read: Channel[tuple[Frame, float]] = (
             Channel(1, Overflow.DROP_OLDEST) if live else Channel(4, Overflow.BLOCK)
@@ -86,6 +99,7 @@ class Pipeline:
         # Room for a batch in the making and one more being filled.
         self._detected: Channel[_Detected] = Channel(2 if live else 2 * BATCH_FRAMES, Overflow.BLOCK)
         self._classified: Channel[Result] = Channel(2 if live else BATCH_FRAMES, Overflow.BLOCK)
+        self._admission = Admission() if live else None
         self._live = live
         self.interrupted = self._stopping = self._ending = False
         self._finished = threading.Event()
@@ -98,6 +112,12 @@ class Pipeline:
     def done_frames(self) -> int:
         """Frames annotated and written so far."""
         return self._frames
+
+    def set_effort(self, effort: Effort) -> None:
+        """Spend this much on finding and reading faces from now on; from any thread."""
+        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._detect_size))
+        self._finder.set_effort(size, effort.detect_wait)
+        self._freshness.set_wait(effort.classify_wait)
 
     def start(self) -> None:
         """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
@@ -139,6 +159,8 @@ class Pipeline:
         for channel in (self._read, self._detected, self._classified, self._display):
             if channel is not None:
                 channel.abort()
+        if self._admission is not None:
+            self._admission.abort()
         self._finished.set()
 
     def is_done(self, timeout_s: float) -> bool:
@@ -196,22 +218,42 @@ class Pipeline:
                 self._finished.set()
 
     def _run_read(self) -> None:
+        began_s = time.perf_counter()
         for frame in self._source:
+            grabbed_s = time.perf_counter()
             if self._stopping:
                 break
-            self._read.put((frame, time.perf_counter()))
+            self._observers.worked("read", (frame.index,), began_s, grabbed_s)
+            lost = self._read.put((frame, grabbed_s))
+            if lost is not None:
+                self._observers.dropped(lost[0].index)
+            self._observers.queued("detect", len(self._read))
+            began_s = time.perf_counter()
         self._read.close()
+
+    def _admitted(self) -> Iterator[tuple[Frame, float]]:
+        """Frames to work on, and when they were grabbed."""
+        while True:
+            if self._admission is not None:
+                self._admission.enter()
+            taken = self._read.get_many(1, fill=False)
+            if not taken:
+                return
+            yield taken[0]
 
     def _run_detect(self) -> None:
         contract = self._classifier.contract
-        for frame, read_s in self._read:
+        for frame, grabbed_s in self._admitted():
             started_s = time.perf_counter()
             found = self._finder.update(frame)
             rows = self._freshness.due(found.track_ids, frame.time_s)
             squares = found.faces.squares[rows]
             crops = crop_faces(frame.y, squares, contract, limited_range=frame.limited_range)
-            latency = {"wait": 1e3 * (started_s - read_s), "detect": 1e3 * (time.perf_counter() - started_s)}
-            self._detected.put(_Detected(frame, found, rows, crops, latency))
+            done_s = time.perf_counter()
+            self._observers.worked("detect" if found.looked else "track", (frame.index,), started_s, done_s)
+            latency = {"wait": 1e3 * (started_s - grabbed_s), "detect": 1e3 * (done_s - started_s)}
+            self._detected.put(_Detected(frame, grabbed_s, found, rows, crops, latency))
+            self._observers.queued("classify", len(self._detected))
         self._detected.close()
 
     def _run_classify(self) -> None:
@@ -219,37 +261,57 @@ class Pipeline:
         while batch := self._detected.get_many(BATCH_FRAMES, fill=not self._live):
             started_s = time.perf_counter()
             predictions = self._classifier.classify(np.concatenate([entry.crops for entry in batch]))
-            each_ms = 1e3 * (time.perf_counter() - started_s) / len(batch)
+            done_s = time.perf_counter()
+            self._observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
+            each_ms = 1e3 * (done_s - started_s) / len(batch)
             first = 0
             for entry in batch:
                 mine = predictions.probabilities[first : first + len(entry.rows)]
                 first += len(entry.rows)
                 self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
+                self._observers.queued("write", len(self._classified))
         self._classified.close()
 
     def _labelled(self, entry: _Detected, raw: Predictions, classify_ms: float) -> Result:
+        started_s = time.perf_counter()
         faces, rows = entry.found.faces, entry.rows
         keypoints = None if faces.keypoints is None else faces.keypoints[rows]
         quality = measure(entry.crops, faces.squares[rows], keypoints)
         expressions = self._smoother.update(entry.frame.time_s, entry.found.track_ids, rows, raw, quality)
-        latency = {**entry.latency_ms, "classify": classify_ms}
-        return Result(entry.frame, faces, entry.found.track_ids, expressions, latency)
+        done_s = time.perf_counter()
+        self._observers.worked("smooth", (entry.frame.index,), started_s, done_s)
+        latency = {**entry.latency_ms, "classify": classify_ms, "smooth": 1e3 * (done_s - started_s)}
+        return Result(entry.frame, faces, entry.found.track_ids, expressions, latency, entry.grabbed_s)
 
     def _run_write(self) -> None:
         for result in self._classified:
-            started_s = time.perf_counter()
-            self._annotator.draw(result)
-            for sink in self._sinks:
-                sink.write(result)
-            done_s = time.perf_counter()
-            result = replace(result, latency_ms={**result.latency_ms, "write": 1e3 * (done_s - started_s)})
+            result = self._written(result)
             if self._display is not None:
                 self._display.put(result)
+            else:
+                self._observers.finished(result, time.perf_counter())
+            if self._admission is not None:
+                # Its wait before it was let in says nothing of the stages.
+                self._admission.leave(max(ms for stage, ms in result.latency_ms.items() if stage != "wait") / 1e3)
             self._frames += 1
             self._faces += len(result.faces)
-            self._ended_s = done_s
+            self._ended_s = time.perf_counter()
         if self._frames or not self._stopping:
             for sink in self._sinks:
                 sink.finish()
         if self._display is not None:
             self._display.close()
+
+    def _written(self, result: Result) -> Result:
+        """The result, drawn and given to the sinks, with how long that took."""
+        index, started_s = (result.frame.index,), time.perf_counter()
+        if self._annotator is not None:
+            self._annotator.draw(result)
+        drawn_s = time.perf_counter()
+        self._observers.worked("draw", index, started_s, drawn_s)
+        for sink in self._sinks:
+            sink.write(result)
+        done_s = time.perf_counter()
+        self._observers.worked("write", index, drawn_s, done_s)
+        spent = {"draw": 1e3 * (drawn_s - started_s), "write": 1e3 * (done_s - drawn_s)}
+        return replace(result, latency_ms={**result.latency_ms, **spent})

@@ -66,6 +66,8 @@ class VideoFileSink:
             the partial file.
     """
 
+    needs_pixels = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],

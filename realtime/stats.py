@@ -1,10 +1,24 @@
-"""What a run did, counted."""
+"""What a run did, counted, and how it does lately."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Summary"]
+import numpy as np
+
+from .datatypes import Result
+from .hud import HudFigures, StageFigures
+
+__all__ = ["LATELY_S", "RecentStats", "Summary"]
+
+LATELY_S = 3.0
+"""Figures for a view are of the last so many seconds."""
+
+_MOST = 4096  # observations of a stage in that time at most: more are no better a sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +52,68 @@ class Summary:
             f"{self.dropped:,} dropped",
         ]
         return ", ".join(parts)
+
+
+class RecentStats:
+    """An :class:`~.observer.Observer` that keeps the last seconds' figures for the HUD. Thread-safe.
+
+    Args:
+        detector: its name.
+        provider: the execution provider that classifies.
+        is_live: frames have an age.
+        clock: as ``time.perf_counter``.
+    """
+
+    def __init__(
+        self, detector: str, provider: str, *, is_live: bool, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._detector, self._provider, self._is_live, self._clock = detector, provider, is_live, clock
+        self._lock = threading.Lock()
+        self._stages: dict[str, deque[tuple[float, float]]] = {}  # (end, milliseconds a frame)
+        self._finished: deque[float] = deque(maxlen=_MOST)
+        self._age_ms: float | None = None
+        self._dropped = self._faces = 0
+
+    def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
+        """Count each frame's share."""
+        with self._lock:
+            kept = self._stages.get(stage)
+            if kept is None:
+                kept = self._stages[stage] = deque(maxlen=_MOST)
+            kept.append((end_s, 1e3 * (end_s - begin_s) / len(frames)))
+
+    def queued(self, queue: str, length: int) -> None:
+        """Not shown."""
+
+    def dropped(self, frame: int) -> None:
+        """Count it."""
+        with self._lock:
+            self._dropped += 1
+
+    def finished(self, result: Result, now_s: float) -> None:
+        """Note when, how old the frame was, and its faces."""
+        with self._lock:
+            self._finished.append(now_s)
+            self._age_ms = 1e3 * (now_s - result.grabbed_s)
+            self._faces = len(result.faces)
+
+    def figures(self) -> HudFigures:
+        """Of the last :data:`LATELY_S` seconds; stages stand in the order in which they first worked."""
+        since_s = self._clock() - LATELY_S
+        with self._lock:
+            for kept in self._stages.values():
+                while kept and kept[0][0] < since_s:
+                    kept.popleft()
+            while self._finished and self._finished[0] < since_s:
+                self._finished.popleft()
+            stages = {name: [ms for _, ms in kept] for name, kept in self._stages.items() if kept}
+            times, age_ms, dropped, faces = list(self._finished), self._age_ms, self._dropped, self._faces
+        return HudFigures(
+            tuple(StageFigures(name, *np.percentile(ms, (50, 95)).tolist()) for name, ms in stages.items()),
+            (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0,
+            age_ms if self._is_live else None,
+            dropped,
+            self._provider,
+            self._detector,
+            faces,
+        )

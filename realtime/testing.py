@@ -228,8 +228,9 @@ class FakeClassifier(_Failing):
 class ListSink(_Failing):
     """Keeps what it is given in ``results``; ``finished`` tells whether the output was completed."""
 
-    def __init__(self, *, error: BaseException | None = None, error_at: int = 0) -> None:
+    def __init__(self, *, needs_pixels: bool = False, error: BaseException | None = None, error_at: int = 0) -> None:
         super().__init__(error, error_at)
+        self.needs_pixels = needs_pixels
         self.results: list[Result] = []
         self.finished = False
 

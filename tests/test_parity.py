@@ -47,8 +47,9 @@ def test_live_answers_as_the_network_does_on_the_same_pixels() -> None:
     found = Faces(np.array([[0, 0, 48, 48]], np.float32), np.ones(1, np.float32), square)
     sink = ListSink()
     frames = [as_frame(image, index) for index, image in enumerate(images)]
-    Pipeline(ListSource(frames), FakeDetector(found), OnnxClassifier(asset_path(MODEL), Device.CPU), [sink]).run()
-    live = np.concatenate([result.predictions.probabilities for result in sink.results])
+    classifier = OnnxClassifier(asset_path(MODEL), Device.CPU)
+    Pipeline(ListSource(frames), FakeDetector(found), classifier, [sink], detect_every=1, classify_every=1).run()
+    live = np.concatenate([result.expressions.raw.probabilities for result in sink.results])
     np.testing.assert_allclose(live, expected, atol=1e-4)
 
 

@@ -107,3 +107,22 @@ def test_a_face_is_like_itself_when_it_moves_and_unlike_the_wall(portrait: np.nd
     wall = patches(portrait, np.array([[400, 420, 110, 0]], np.float32))
     assert likeness(here, there)[0, 0] > 0.95
     assert likeness(here, wall)[0, 0] < 0.5
+
+
+@pytest.mark.parametrize("width", [320, 640, 1280])
+def test_keeps_nothing_of_a_frame_that_will_be_drawn_on(width: int) -> None:
+    """Drawing comes later, in another thread; faces of small frames, too, must be followed as if it did not."""
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (width // 2, width), np.uint8), (0, 0), 3)
+    squares = np.array([[width / 2, width / 4, width / 8, 0]], np.float32)
+    steps = []
+    for drawn in (False, True):
+        flow = FaceFlow()
+        for index in range(2):
+            frame = grey_frame(shifted(picture, (3.0 * index, 0.0)), index)
+            flow.look(frame)
+            if drawn:
+                frame.y[:] = 0
+        steps.append(flow.step(squares, width))
+    np.testing.assert_array_equal(steps[0].shift, steps[1].shift)
+    assert steps[1].sure.all()

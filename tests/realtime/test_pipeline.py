@@ -196,5 +196,5 @@ def test_results_carry_the_latency_of_each_stage() -> None:
     display: Channel[Result] = Channel(100, Overflow.BLOCK)
     Pipeline(ListSource(frames(3)), FakeDetector(faces_of), FakeClassifier(), [], display).run()
     for result in display:
-        assert set(result.latency_ms) == {"wait", "detect", "classify", "write"}
+        assert set(result.latency_ms) == {"wait", "detect", "classify", "smooth", "draw", "write"}
         assert all(value >= 0 for value in result.latency_ms.values())
