@@ -12,7 +12,7 @@ comparison with other filters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,15 @@ class _Tracks:
         return _Tracks(*(np.concatenate([getattr(self, f.name), getattr(new, f.name)]) for f in fields(self)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was said of the frame before: it stands while the same faces are there and none is classified."""
+
+    track_ids: list[int]
+    slots: NDArray[np.intp]
+    expressions: Expressions
+
+
 class Smoother:
     """Steadies the labels of tracked faces, frame by frame.
 
@@ -126,6 +135,7 @@ class Smoother:
         self._min_confidence = min_confidence
         self._forget_after_s = forget_after_s
         self._tracks = _Tracks.new(0, len(self._labels))
+        self._before: _Before | None = None
 
     def update(
         self,
@@ -152,7 +162,12 @@ class Smoother:
                 f"expected {len(rows)} predictions of {self._labels} and as many qualities, "
                 f"found {len(raw)} of {raw.labels} and {len(quality)}"
             )
-        self._tracks = self._tracks.only(time_s - self._tracks.seen_s <= self._forget_after_s)
+        known = time_s - self._tracks.seen_s <= self._forget_after_s
+        if not known.all():
+            self._tracks = self._tracks.only(known)
+        elif not len(rows) and self._before is not None and self._before.track_ids == track_ids.tolist():
+            self._tracks.seen_s[self._before.slots] = time_s
+            return self._before.expressions
         self._tracks.seen_s = np.minimum(self._tracks.seen_s, time_s)
         slots, is_new = self._slots(track_ids)
         fresh = np.zeros(len(track_ids), np.bool_)
@@ -163,7 +178,10 @@ class Smoother:
         begins = is_new[rows]
         self._begin(time_s, slots[rows[begins]], begins, raw, quality)
         self._go_on(time_s, slots[rows[~begins]], ~begins, raw, quality)
-        return self._expressions(slots, fresh)
+        expressions = self._expressions(slots, fresh)
+        stale = replace(expressions, fresh=np.zeros(len(track_ids), np.bool_))
+        self._before = _Before(track_ids.tolist(), slots, stale)
+        return expressions
 
     def _slots(self, track_ids: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Where the state of each face's track is (N,), made where there was none, and whether it was made (N,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class YuNetDetector:
         self._min_score = min_score
         self._max_overlap = max_overlap
         self._framing = framing
+        self._blobs: dict[tuple[int, ...], Floats] = {}
         options = onnxruntime.SessionOptions()
         set_up(options, 1)
         try:
@@ -70,7 +72,11 @@ class YuNetDetector:
     def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, detect_size or self.detect_size, MULTIPLE)
-        blob = small.image.transpose(2, 0, 1)[None].astype(np.float32)
+        # A channel at a time into memory that is kept: several times faster than in one go into new memory.
+        shape = (1, 3, *small.image.shape[:2])
+        blob = self._blobs.setdefault(shape, np.empty(shape, np.float32))
+        for target, channel in zip(blob[0], cv2.split(small.image), strict=True):
+            target[...] = channel
         outputs = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
         boxes, score, keypoints = decode(outputs, small.image.shape[1] // MULTIPLE, self._min_score)
         keep = suppress(boxes, score, self._max_overlap)

@@ -247,12 +247,13 @@ class Claims:
     """A detector that claims faces at fixed places."""
 
     name = "claims"
+    detect_size = 640
 
     def __init__(self, squares: list[tuple[float, float, float, float]]) -> None:
         self._squares = np.array(squares, np.float32).reshape(-1, 4)
         self.closed = False
 
-    def detect(self, frame: Frame) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         half = self._squares[:, 2:3] / 2
         xyxy = np.concatenate([self._squares[:, :2] - half, self._squares[:, :2] + half], axis=1)
         return Faces(xyxy, np.linspace(1, 0.5, len(xyxy), dtype=np.float32), self._squares)

@@ -1,5 +1,6 @@
 """When the detector looks, and that every frame has its faces in between."""
 
+import math
 from pathlib import Path
 
 import cv2
@@ -56,10 +57,10 @@ def walk(portrait: np.ndarray, n: int) -> tuple[list[Frame], dict[int, Faces]]:
 
 def test_a_steady_face_is_followed_between_looks(portrait: np.ndarray) -> None:
     detector = Told(face_at(0, 0))
-    ids, looked = run(FaceFinder(detector), [grey_frame(portrait, index) for index in range(41)])
-    assert ids == [[1]] * 41
-    every = round(STEADY_S * 25)
-    assert [index for index, at in enumerate(looked) if at] == list(range(0, 41, every))
+    ids, looked = run(FaceFinder(detector), [grey_frame(portrait, index) for index in range(53)])
+    assert ids == [[1]] * 53
+    every = math.ceil(STEADY_S * 25)
+    assert [index for index, at in enumerate(looked) if at] == list(range(0, 53, every))
     # 640 px for the copy: a face of 120 px in a frame of 512 is large enough for half of that.
     assert [size for _, size in detector.asked] == [None if n % FULL_SIZE_EVERY == 0 else 320 for n in range(5)]
 
@@ -68,7 +69,7 @@ def test_a_coarse_look_that_misses_a_known_face_is_repeated_in_full(portrait: np
     detector = Told(face_at(0, 0), coarse_is_blind=True)
     ids, _ = run(FaceFinder(detector), [grey_frame(portrait, index) for index in range(21)])
     assert ids == [[1]] * 21
-    assert detector.asked[:3] == [(0, None), (10, 320), (10, None)]
+    assert detector.asked[:3] == [(0, None), (13, 320), (13, None)]
 
 
 @pytest.mark.parametrize("every", [2, 5, 12])
