@@ -81,15 +81,17 @@ class FaceFlow:
     def __init__(self) -> None:
         self._before: list[Plane] = []
         self._now: list[Plane] = []
-        self._thumbnail: NDArray[np.int16] | None = None
+        self._thumbnail: Plane | None = None
 
     def is_cut(self, frame: Frame) -> bool:
         """Whether the frame shows another scene than the one this was asked of before."""
         height, width = frame.y.shape
         every = max(1, height // _THUMBNAIL_ROWS), max(1, width // _THUMBNAIL_COLUMNS)
-        thumbnail = frame.y[:: every[0], :: every[1]].astype(np.int16)
+        thumbnail = np.ascontiguousarray(frame.y[:: every[0], :: every[1]])
         before, self._thumbnail = self._thumbnail, thumbnail
-        return before is not None and float(np.abs(thumbnail - before).mean()) > CUT_DIFFERENCE
+        if before is None:
+            return False
+        return cv2.norm(thumbnail, before, cv2.NORM_L1) > CUT_DIFFERENCE * thumbnail.size
 
     def look(self, frame: Frame) -> None:
         """Take a frame."""
@@ -135,7 +137,7 @@ class FaceFlow:
         growth = ((shift - middle[:, None]) * grid * weight).sum((1, 2))
         scale = 1 + np.divide(growth, spread, out=np.zeros_like(growth), where=spread > 0)
         sure = (good.sum(1) >= _FEWEST) & (np.abs(scale - 1) < 0.15)
-        suddenly = np.median(difference, axis=1) > SUSPICIOUS_DIFFERENCE
+        suddenly = np.sort(difference, axis=1)[:, len(_GRID) // 2] > SUSPICIOUS_DIFFERENCE
         for row in np.flatnonzero(suddenly):
             old, new = squares[row : row + 1] * factor, squares[row : row + 1] * factor
             new[:, :2] += middle[row]
@@ -169,7 +171,8 @@ def patches(grey: Plane, squares: Floats) -> Floats:
 
 def likeness(a: Floats, b: Floats) -> Floats:
     """Normalised correlation (N, M), -1..1, of patches a (N, D) and b (M, D)."""
-    product: Floats = a @ b.T
+    # Not a @ b.T: matrices this small would wake the threads of NumPy's BLAS for nothing.
+    product: Floats = np.einsum("nd,md->nm", a, b)
     return product
 
 

@@ -32,8 +32,13 @@ class PlanePool:
     def __init__(self, size_wh: tuple[int, int]) -> None:
         width, height = size_wh
         chroma = ((height + 1) // 2, (width + 1) // 2)
-        self._shapes = ((height, width), chroma, chroma)
-        self._sizes = [rows * columns for rows, columns in self._shapes]
+        luma, colour = height * width, chroma[0] * chroma[1]
+        self._parts = (
+            (slice(0, luma), (height, width)),
+            (slice(luma, luma + colour), chroma),
+            (slice(luma + colour, luma + 2 * colour), chroma),
+        )
+        self._size = luma + 2 * colour
         self._free: list[bytearray] = []
 
     def take(self) -> tuple[Plane, Plane, Plane]:
@@ -41,14 +46,11 @@ class PlanePool:
         try:
             block = self._free.pop()
         except IndexError:
-            block = bytearray(sum(self._sizes))
+            block = bytearray(self._size)
         # All views of it have this array as their base: when it goes, they have gone.
         whole = np.frombuffer(block, np.uint8)
         weakref.finalize(whole, self._free.append, block).atexit = False
-        y, u, v = (
-            part.reshape(shape)
-            for part, shape in zip(np.split(whole, np.cumsum(self._sizes)[:2]), self._shapes, strict=True)
-        )
+        y, u, v = (whole[part].reshape(shape) for part, shape in self._parts)
         return y, u, v
 
 

@@ -71,6 +71,9 @@ def measure(crops: NDArray[np.uint8], squares: Floats, keypoints: Floats | None)
             f"crops, squares and keypoints must be of the same faces, found {count}, {len(squares)}, "
             f"{'none' if keypoints is None else len(keypoints)}"
         )
+    if not count:
+        none = np.zeros(0, np.float32)
+        return Qualities(none, none, none)
     turned = np.full(count, np.nan, np.float32) if keypoints is None else _turned_deg(keypoints)
     return Qualities(squares[:, 2].astype(np.float32), _sharpness(crops[:, 0]), turned)
 
