@@ -39,6 +39,9 @@ class Channel(Generic[T]):
         self._overflow = overflow
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
+        # Who waits, and for how many items: nobody is woken for nothing.
+        self._getters_want: list[int] = []
+        self._putters = 0
         self._closed = False
         self._aborted = False
         self._dropped = 0
@@ -67,8 +70,12 @@ class Channel(Generic[T]):
             ValueError: the channel was closed.
         """
         with self._changed:
-            if self._overflow is Overflow.BLOCK:
-                self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) < self._capacity)
+            if self._overflow is Overflow.BLOCK and len(self._items) == self._capacity:
+                self._putters += 1
+                try:
+                    self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) < self._capacity)
+                finally:
+                    self._putters -= 1
             if self._aborted:
                 raise Aborted
             if self._closed:
@@ -78,7 +85,8 @@ class Channel(Generic[T]):
                 lost = self._items.popleft()
                 self._dropped += 1
             self._items.append(item)
-            self._changed.notify_all()
+            if any(len(self._items) >= wanted for wanted in self._getters_want):
+                self._changed.notify_all()
             return lost
 
     def get_many(self, most: int, *, fill: bool, timeout_s: float | None = None) -> list[T]:
@@ -95,11 +103,16 @@ class Channel(Generic[T]):
         """
         wanted = min(most, self._capacity) if fill else 1
         with self._changed:
-            self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted, timeout_s)
+            self._getters_want.append(wanted)
+            try:
+                self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted, timeout_s)
+            finally:
+                self._getters_want.remove(wanted)
             if self._aborted:
                 raise Aborted
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-            self._changed.notify_all()
+            if self._putters:
+                self._changed.notify_all()
             return taken
 
     def __iter__(self) -> Iterator[T]:

@@ -35,7 +35,10 @@ from .stats import Summary
 __all__ = ["Pipeline"]
 
 BATCH_FRAMES = 8
-"""Frames of a file whose faces are classified in one run."""
+"""Most frames of a file that a stage takes and hands on at once, and whose faces are classified in one run."""
+
+BATCH_BYTES = 16 * 2**20
+"""What a batch's pixels take at most, so that large frames don't fill the memory; one frame is always taken."""
 
 LEAST_DETECT_SIZE = 128
 """Less is not searched, pixels, however little effort is made."""
@@ -93,12 +96,14 @@ class Pipeline:
         self._annotator = Annotator() if display is not None or any(sink.needs_pixels for sink in sinks) else None
         self._observers = Observers(observers)
         self._frames = self._faces = 0
+        width, height = source.info.size_wh
+        self._batch = 1 if live else max(1, min(BATCH_FRAMES, BATCH_BYTES * 2 // (3 * width * height)))
         self._read: Channel[tuple[Frame, float]] = (
-            Channel(1, Overflow.DROP_OLDEST) if live else Channel(4, Overflow.BLOCK)
+            Channel(1, Overflow.DROP_OLDEST) if live else Channel(self._batch, Overflow.BLOCK)
         )
-        # Room for a batch in the making and one more being filled.
-        self._detected: Channel[_Detected] = Channel(2 if live else 2 * BATCH_FRAMES, Overflow.BLOCK)
-        self._classified: Channel[Result] = Channel(2 if live else BATCH_FRAMES, Overflow.BLOCK)
+        # From a file, room for a batch that waits while the next stage works on one and the one before makes one.
+        self._detected: Channel[_Detected] = Channel(2 if live else self._batch, Overflow.BLOCK)
+        self._classified: Channel[Result] = Channel(2 if live else self._batch, Overflow.BLOCK)
         self._admission = Admission() if live else None
         self._live = live
         self.interrupted = self._stopping = self._ending = False
@@ -236,10 +241,12 @@ class Pipeline:
         while True:
             if self._admission is not None:
                 self._admission.enter()
-            taken = self._read.get_many(1, fill=False)
+            # A file's frames change hands in batches, always filled: threads that wake each other for every frame cost
+            # more than their waiting, and the same file gives the same batches of faces again. Live never waits.
+            taken = self._read.get_many(self._batch, fill=True)
             if not taken:
                 return
-            yield taken[0]
+            yield from taken
 
     def _run_detect(self) -> None:
         contract = self._classifier.contract
@@ -257,8 +264,7 @@ class Pipeline:
         self._detected.close()
 
     def _run_classify(self) -> None:
-        # A file's batches are always filled, so that the same file gives the same numbers again; live never waits.
-        while batch := self._detected.get_many(BATCH_FRAMES, fill=not self._live):
+        while batch := self._detected.get_many(self._batch, fill=True):
             started_s = time.perf_counter()
             predictions = self._classifier.classify(np.concatenate([entry.crops for entry in batch]))
             done_s = time.perf_counter()
@@ -284,23 +290,26 @@ class Pipeline:
         return Result(entry.frame, faces, entry.found.track_ids, expressions, latency, entry.grabbed_s)
 
     def _run_write(self) -> None:
-        for result in self._classified:
-            result = self._written(result)
-            if self._display is not None:
-                self._display.put(result)
-            else:
-                self._observers.finished(result, time.perf_counter())
-            if self._admission is not None:
-                # Its wait before it was let in says nothing of the stages.
-                self._admission.leave(max(ms for stage, ms in result.latency_ms.items() if stage != "wait") / 1e3)
-            self._frames += 1
-            self._faces += len(result.faces)
-            self._ended_s = time.perf_counter()
+        while batch := self._classified.get_many(self._batch, fill=True):
+            for result in batch:
+                self._finish(self._written(result))
         if self._frames or not self._stopping:
             for sink in self._sinks:
                 sink.finish()
         if self._display is not None:
             self._display.close()
+
+    def _finish(self, result: Result) -> None:
+        if self._display is not None:
+            self._display.put(result)
+        else:
+            self._observers.finished(result, time.perf_counter())
+        if self._admission is not None:
+            # Its wait before it was let in says nothing of the stages.
+            self._admission.leave(max(ms for stage, ms in result.latency_ms.items() if stage != "wait") / 1e3)
+        self._frames += 1
+        self._faces += len(result.faces)
+        self._ended_s = time.perf_counter()
 
     def _written(self, result: Result) -> Result:
         """The result, drawn and given to the sinks, with how long that took."""
