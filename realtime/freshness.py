@@ -13,6 +13,9 @@ FRESH_S = 0.16
 STALE_S = 0.5
 """How old it may become whatever was asked for."""
 
+SOON = 0.6
+"""A face whose classification is older than this share of what it may be is due with any other that is."""
+
 FIRST_FRAMES = 3
 """A new face is classified on its first frames, so that its label does not hang on one of them."""
 
@@ -37,17 +40,22 @@ class Freshness:
 
     def due(self, track_ids: NDArray[np.int64], time_s: float) -> NDArray[np.intp]:
         """Rows of the faces of this frame, (M,) of N, that the classifier is to see."""
-        known, self._known = self._known, {}
-        rows = []
-        for row, track in enumerate(track_ids.tolist()):
-            times, frames, last_s = known.get(track, (0, 0, 0.0))
-            if self._every is not None:
-                # Each track in its own turn, so that no frame bears them all.
-                due = times == 0 or (frames + track) % self._every == 0 or time_s - last_s > STALE_S
-            else:
-                due = times < FIRST_FRAMES or time_s - last_s > self._wait * FRESH_S - 1e-3
-            if due:
-                rows.append(row)
-                times, last_s = times + 1, time_s
-            self._known[track] = (times, frames + 1, last_s)
-        return np.array(rows, np.intp)
+        tracks = track_ids.tolist()
+        known = [self._known.get(track, (0, 0, 0.0)) for track in tracks]
+        if self._every is not None:
+            # Each track in its own turn, so that no frame bears them all.
+            due = [
+                times == 0 or (frames + track) % self._every == 0 or time_s - last_s > STALE_S
+                for track, (times, frames, last_s) in zip(tracks, known, strict=True)
+            ]
+        else:
+            limit_s = self._wait * FRESH_S - 1e-3
+            due = [times < FIRST_FRAMES or time_s - last_s > limit_s for times, _, last_s in known]
+            if any(due):
+                # Those that would be due soon come along: one run of many faces costs less than many runs.
+                due = [now or time_s - last_s > SOON * limit_s for now, (_, _, last_s) in zip(due, known, strict=True)]
+        self._known = {
+            track: (times + now, frames + 1, time_s if now else last_s)
+            for track, (times, frames, last_s), now in zip(tracks, known, due, strict=True)
+        }
+        return np.flatnonzero(due)

@@ -41,3 +41,10 @@ def test_each_face_is_due_once_in_so_many_frames(every: int, video: list[set[int
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Freshness(0)
+
+
+def test_faces_that_came_at_different_times_are_soon_due_together() -> None:
+    freshness = Freshness()
+    due = [freshness.due(np.array([1] if index == 0 else [1, 2]), index / 25).tolist() for index in range(30)]
+    assert all(rows in ([], [0, 1]) for rows in due[8:])
+    assert sum(map(len, due[8:])) > 0
