@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fer_live.contract import Contract
 from fer_live.errors import ModelError
-from fer_live.model_metadata import INPUT_NAME, ModelMetadata, Probe, output_names
+from fer_live.model_metadata import BATCH_DIMENSION, INPUT_NAME, ModelMetadata, Probe, output_names
 from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.evaluate import normalise
 from fer_live.training.files import system_errors_as
@@ -119,7 +119,7 @@ def _forget_the_machine(model: onnx.ModelProto) -> None:
         entry.doc_string = ""
         del entry.metadata_props[:]
     for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "N"
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
 
 
 def check_target(target: Path) -> None:

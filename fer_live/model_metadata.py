@@ -20,6 +20,7 @@ from .contract import METADATA_KEY, Contract
 from .errors import ContractError
 
 __all__ = [
+    "BATCH_DIMENSION",
     "FLOAT32_TOLERANCE",
     "INPUT_NAME",
     "PROBE_KEY",
@@ -31,6 +32,9 @@ __all__ = [
 
 INPUT_NAME = "faces"
 """The exported graph's input: (N, 1, S, S) uint8."""
+
+BATCH_DIMENSION = "N"
+"""Name of the free dimension of inputs and outputs: how many faces."""
 
 PROBE_KEY = "fer_live.probe"
 PROVENANCE_KEY = "fer_live.provenance"

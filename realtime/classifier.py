@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import platform
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,36 +16,38 @@ from fer_live.errors import ContractError, DeviceError, ModelError, first_line
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
 from fer_live.sessions import set_up
 
+from .cuda_driver import why_no_cuda
+from .cuda_model import BUCKETS, CudaModel
 from .datatypes import Predictions
 
 __all__ = ["Device", "OnnxClassifier", "bundled_model"]
 
+CPU_PROVIDER = "CPUExecutionProvider"
+
 _PROBABILITIES = "probabilities"
 
-MOST_FACES = 64
+MOST_FACES = BUCKETS[-1]
 """Faces a run; more are run in pieces, which bounds the memory of a crowd."""
 
 
 class Device(StrEnum):
-    """Where the classifier runs. ``AUTO`` is CUDA where it can be used, else the CPU."""
+    """What a classifier runs on."""
 
-    AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
 
 
 def bundled_model(device: Device) -> Path:
-    """The bundled model that is fastest on ``device``: int8 on the CPU, float32 where CUDA will be used.
+    """The bundled model that is fastest on ``device``: int8 on the CPU, float32 on CUDA, where no other was measured.
 
     Raises:
         ModelError: it is missing or damaged.
     """
-    on_cpu = device is Device.CPU or (device is Device.AUTO and _why_no_cuda() is not None)
-    return asset_path(MODEL_INT8 if on_cpu else MODEL)
+    return asset_path(MODEL_INT8 if device is Device.CPU else MODEL)
 
 
 class OnnxClassifier:
-    """Labels face crops with a model that ``fer-export`` wrote.
+    """Labels face crops with a model that ``fer-export`` wrote. From one thread at a time.
 
     The model's own contract says how faces must be cropped. At start the probe that the model carries is run, which
     warms the session up, and a model that answers differently from where it was made is refused.
@@ -62,25 +60,31 @@ class OnnxClassifier:
     Raises:
         ModelError: no such file, corrupt, or not an expression model.
         ContractError: no contract, an unknown one, or wrong answers to the probe.
-        DeviceError: CUDA was asked for and cannot be used.
+        DeviceError: CUDA cannot be used.
     """
 
-    def __init__(self, path: Path, device: Device = Device.AUTO, threads: int = 1) -> None:
-        self._session = _open_session(path, device, threads)
-        self.provider: str = self._session.get_providers()[0]
+    def __init__(self, path: Path, device: Device = Device.CPU, threads: int = 1) -> None:
+        model = _read(path)
         try:
-            self._metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map)
-        except ContractError as error:
-            raise ContractError(f"{path}: {error}") from error
-        inputs = [entry.name for entry in self._session.get_inputs()]
-        outputs = [entry.name for entry in self._session.get_outputs()]
+            # On CUDA, too, a session on the CPU says what the file is, so that no flaw of it is taken for the GPU's.
+            session = _cpu_session(model, threads)
+            self._metadata = ModelMetadata.from_props(session.get_modelmeta().custom_metadata_map)
+        except ModelError as error:
+            raise type(error)(f"{path}: {error}") from error
+        except UnicodeDecodeError as error:  # onnxruntime looks at its texts only when it is asked for them
+            raise ModelError(f"{path}: its metadata is damaged: {error}") from error
+        inputs, outputs = (
+            [entry.name for entry in entries] for entries in (session.get_inputs(), session.get_outputs())
+        )
         if inputs != [INPUT_NAME] or _PROBABILITIES not in outputs:
             raise ModelError(
                 f"{path}: expected the input {INPUT_NAME!r} and the output {_PROBABILITIES!r}, "
                 f"found {inputs}, {outputs}"
             )
-        answer = self.classify(self._metadata.probe.faces).probabilities
-        difference = self._metadata.probe.max_difference(answer)
+        self._model: CudaModel | _CpuModel = (
+            _cuda_model(model, self.contract, threads) if device is Device.CUDA else _CpuModel(session)
+        )
+        difference = self._metadata.probe.max_difference(self._model.run(self._metadata.probe.faces))
         tolerance = self._metadata.probe.tolerance
         if not difference <= tolerance:
             raise ContractError(
@@ -93,74 +97,72 @@ class OnnxClassifier:
         """How faces must be cropped, and what the outputs mean."""
         return self._metadata.contract
 
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs it."""
+        return self._model.provider
+
+    def warm_up(self, most_faces: int = MOST_FACES) -> None:
+        """Do now what the first run of each batch size would do, up to ``most_faces``; on the CPU that is nothing.
+
+        Raises:
+            DeviceError: the GPU's memory is full.
+        """
+        self._model.warm_up(most_faces)
+
     def classify(self, crops: NDArray[np.uint8]) -> Predictions:
-        """Predictions for crops (N, 1, S, S) uint8; N may be 0."""
+        """Predictions for crops (N, 1, S, S) uint8; N may be 0.
+
+        Raises:
+            DeviceError: the run failed on CUDA.
+            ModelError: it failed on the CPU.
+        """
         contract = self._metadata.contract
         if crops.shape[1:] != (1, contract.size, contract.size) or crops.dtype != np.uint8:
             raise ValueError(
                 f"crops must be (N, 1, {contract.size}, {contract.size}) uint8, found {crops.shape} {crops.dtype}"
             )
-        parts = [self._run(crops[start : start + MOST_FACES]) for start in range(0, len(crops), MOST_FACES)]
+        parts = [self._model.run(crops[start : start + MOST_FACES]) for start in range(0, len(crops), MOST_FACES)]
         none = np.zeros((0, len(contract.labels)), np.float32)
         return Predictions(np.concatenate(parts) if parts else none, contract.labels)
 
-    def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+
+class _CpuModel:
+    provider = CPU_PROVIDER
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def warm_up(self, most_faces: int) -> None:
+        """Batches of any size cost the same a face."""
+
+    def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:
-            answer: Sequence[Any] = self._session.run([_PROBABILITIES], {INPUT_NAME: crops})
-        except Exception as error:  # onnxruntime's exceptions have no public base class but RuntimeError's siblings
-            raise ModelError(f"the expression model failed on {self.provider}: {error}") from error
-        return np.asarray(answer[0], np.float32)
+            answer: Any = self._session.run([_PROBABILITIES], {INPUT_NAME: crops})[0]
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
+            raise ModelError(f"the expression model failed on {self.provider}: {first_line(error)}") from error
+        return np.asarray(answer, np.float32)
 
 
-def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise ModelError(f"{path}: no such file; give an .onnx that fer-export wrote")
     if path.suffix.lower() == ".pt":
         raise ModelError(f"{path}: this is a checkpoint; make a model of it with: fer-export {path}")
-    providers = _providers(device)
+    return path.read_bytes()
+
+
+def _cpu_session(model: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     set_up(options, threads)
     try:
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+        return onnxruntime.InferenceSession(model, options, providers=[CPU_PROVIDER])
     except Exception as error:
-        if device is not Device.CUDA:
-            raise ModelError(f"{path}: onnxruntime cannot load it: {first_line(error)}") from error
-        raise DeviceError(f"CUDA cannot run {path}: {first_line(error)}; use --device cpu") from error
-    if device is Device.CUDA and session.get_providers()[0] != "CUDAExecutionProvider":
-        raise DeviceError(
-            _no_cuda("onnxruntime's CUDA provider did not load (pip install 'fer-live[cuda]' brings its libraries)")
-        )
-    return session
+        raise ModelError(f"onnxruntime cannot load it: {first_line(error)}") from error
 
 
-def _providers(device: Device) -> list[str]:
-    if device is Device.CPU:
-        return ["CPUExecutionProvider"]
-    reason = _why_no_cuda()
-    if reason is None:
-        # CUDA and cuDNN from the nvidia packages, where they are installed beside onnxruntime.
-        onnxruntime.preload_dlls()
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    if device is Device.CUDA:
-        raise DeviceError(_no_cuda(reason))
-    return ["CPUExecutionProvider"]
-
-
-def _why_no_cuda() -> str | None:
-    """Why CUDA cannot be used, as far as can be told without asking onnxruntime to try (it complains on stderr)."""
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        return "this onnxruntime has no CUDA provider (pip install onnxruntime-gpu)"
-    driver = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
-    try:
-        cuda = ctypes.CDLL(driver)
-    except OSError:
-        return f"no NVIDIA driver ({driver}) was found"
-    count = ctypes.c_int(0)
-    if cuda.cuInit(0) != 0 or cuda.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-        return "the NVIDIA driver shows no GPU" + (f" (CUDA_VISIBLE_DEVICES={hidden!r})" if hidden is not None else "")
-    return None
-
-
-def _no_cuda(reason: str) -> str:
-    return f"CUDA was asked for and cannot be used: {reason}; use --device cpu or mend that"
+def _cuda_model(model: bytes, contract: Contract, threads: int) -> CudaModel:
+    no_cuda = why_no_cuda()
+    if no_cuda is not None:
+        raise DeviceError(no_cuda.reason)
+    return CudaModel(model, contract, threads=threads)

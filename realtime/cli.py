@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -104,7 +104,7 @@ class Options:
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the expression model runs; cuda fails where CUDA cannot be used.",
+    help="Where the expression model runs: auto takes what is faster, cuda fails where CUDA cannot be used.",
 )
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the model.")
 @click.option(
@@ -161,7 +161,7 @@ def _run(options: Options) -> int:
         source, sound_of = _open_source(options)
         stack.enter_context(source)
         sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
-        detector, classifier = _open_models(options, stack)
+        detector, classifier = _open_models(options, stack, is_live=source.info.is_live)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         paced = not source.info.is_live and sink is None
         display: Channel[Result] | None = None
@@ -217,17 +217,24 @@ def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> Vid
     )
 
 
-def _open_models(options: Options, stack: ExitStack) -> tuple[Any, Any]:
+def _open_models(options: Options, stack: ExitStack, *, is_live: bool) -> tuple[Any, Any]:
     import cv2
 
-    from .classifier import Device, OnnxClassifier, bundled_model
+    from .classifier import Device
     from .detectors import create_detector
+    from .device_choice import likely_batch, open_classifier
 
     # The stages are the threads; OpenCV's own would take their cores.
     cv2.setNumThreads(1)
-    device = Device(options.device)
-    model = options.model if options.model is not None else bundled_model(device)
-    classifier = OnnxClassifier(model, device, options.threads)
+    device: Device | Literal["auto"] = "auto" if options.device == "auto" else Device(options.device)
+    choice = open_classifier(options.model, device, options.threads, batch=likely_batch(is_live))
+    if choice.warning is not None:
+        _say(f"warning: {choice.warning}")
+    if choice.reason is not None:
+        _say(choice.reason)
+    classifier = choice.classifier
+    if is_live:
+        classifier.warm_up()  # a file can wait for a batch size that it has not had; a camera's view must not stand
     detector = create_detector(
         options.detector,
         detect_size=options.detect_size,

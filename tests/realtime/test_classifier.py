@@ -1,9 +1,12 @@
 """The classifier: probabilities, any batch, and what it refuses."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,9 +14,11 @@ from hypothesis import strategies as st
 from fer_live.bundled import MODEL, asset_path
 from fer_live.contract import FER2013_LABELS, METADATA_KEY
 from fer_live.errors import ContractError, DeviceError, ModelError
-from fer_live.model_metadata import FLOAT32_TOLERANCE, PROBE_KEY
+from fer_live.model_metadata import BATCH_DIMENSION, FLOAT32_TOLERANCE, PROBE_KEY, ModelMetadata
 from fer_live.realtime import classifier as module
 from fer_live.realtime.classifier import Device, OnnxClassifier
+from fer_live.realtime.cuda_driver import NoCuda
+from fer_live.realtime.cuda_model import CudaModel
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +42,6 @@ def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch(bundled: OnnxCl
     if n:
         alone = bundled.classify(crops[-1:]).probabilities[0]
         np.testing.assert_allclose(alone, predictions.probabilities[-1], atol=1e-4)
-
-
-def test_auto_runs_somewhere_and_says_where(tiny_model: Path) -> None:
-    assert OnnxClassifier(tiny_model).provider in ("CPUExecutionProvider", "CUDAExecutionProvider")
 
 
 def test_wrong_crops_are_refused(bundled: OnnxClassifier) -> None:
@@ -114,13 +115,43 @@ def test_other_weights_than_those_exported_are_refused(tiny_model: Path, tmp_pat
         OnnxClassifier(path, Device.CPU)
 
 
-def test_cuda_is_never_silently_the_cpu(tiny_model: Path) -> None:
-    try:
-        classifier = OnnxClassifier(tiny_model, Device.CUDA)
-    except DeviceError as error:
-        assert "--device cpu" in str(error)
-    else:
-        assert classifier.provider == "CUDAExecutionProvider"
+def test_without_cuda_the_reason_is_told(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "why_no_cuda", lambda: NoCuda("the GPU is on holiday", surprising=True))
+    with pytest.raises(DeviceError, match="on holiday"):
+        OnnxClassifier(tiny_model, Device.CUDA)
+
+
+@pytest.fixture
+def cuda_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way over CUDA with onnxruntime's CPU provider and memory."""
+
+    def open_session(model: bytes, bucket: int, **_: object) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.add_free_dimension_override_by_name(BATCH_DIMENSION, bucket)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(module, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(module, "CudaModel", partial(CudaModel, open_session=open_session, memory="cpu"))
+
+
+@pytest.mark.usefixtures("cuda_on_the_cpu")
+def test_on_cuda_a_crowd_runs_in_pieces(tiny_model: Path) -> None:
+    cuda, cpu = OnnxClassifier(tiny_model, Device.CUDA), OnnxClassifier(tiny_model)
+    assert (cuda.provider, cpu.provider) == ("CUDAExecutionProvider", "CPUExecutionProvider")
+    for faces in (0, 1, 64, 65, 150):
+        crops = random_crops(faces, faces)
+        np.testing.assert_allclose(
+            cuda.classify(crops).probabilities, cpu.classify(crops).probabilities, atol=FLOAT32_TOLERANCE
+        )
+
+
+@pytest.mark.usefixtures("cuda_on_the_cpu")
+def test_on_cuda_too_the_probe_is_run(tiny_model: Path, tmp_path: Path) -> None:
+    metadata = ModelMetadata.from_props({entry.key: entry.value for entry in onnx.load(tiny_model).metadata_props})
+    probe = replace(metadata.probe, probabilities=metadata.probe.probabilities[:, ::-1].copy())
+    path = edited(tiny_model, tmp_path / "other.onnx", **replace(metadata, probe=probe).to_props())
+    with pytest.raises(ContractError, match="on CUDAExecutionProvider the model answers its probe"):
+        OnnxClassifier(path, Device.CUDA)
 
 
 @pytest.mark.gpu
@@ -130,16 +161,7 @@ def test_cuda_answers_as_the_cpu_does(bundled: OnnxClassifier) -> None:
     except DeviceError as error:
         pytest.skip(str(error))
     crops = random_crops(100, 0)
-    np.testing.assert_allclose(
-        cuda.classify(crops).probabilities, bundled.classify(crops).probabilities, atol=FLOAT32_TOLERANCE
-    )
-
-
-def test_a_cuda_provider_that_does_not_load_is_an_error(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """onnxruntime only warns and takes the CPU where its CUDA libraries are missing; --device cuda must not."""
-    monkeypatch.setattr(module, "_providers", lambda device: ["CPUExecutionProvider"])
-    with pytest.raises(DeviceError, match="did not load"):
-        OnnxClassifier(tiny_model, Device.CUDA)
+    np.testing.assert_allclose(cuda.classify(crops).probabilities, bundled.classify(crops).probabilities, atol=1e-2)
 
 
 @pytest.mark.parametrize("beside", [True, False])
