@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
-__all__ = ["CUDA_PROVIDER", "NoCuda", "load_libraries", "why_no_cuda"]
+__all__ = ["CUDA_PROVIDER", "NoCuda", "load_libraries", "why_no_cuda", "why_not_loaded"]
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
 
@@ -87,3 +88,17 @@ def load_libraries() -> str | None:
     # "libcurand.so.10: libcurand.so.10: cannot open shared object file: …"
     name, _, rest = failures[0].partition(": ")
     return f"{name}: {rest.removeprefix(f'{name}: ')}"
+
+
+def why_not_loaded(load: Callable[[str], Any] = ctypes.CDLL) -> str:
+    """What the system's loader says of onnxruntime's CUDA provider, which onnxruntime only logs.
+
+    To be asked after onnxruntime failed to load it, never before: loaded by anybody else it does not work.
+    """
+    name = "onnxruntime_providers_cuda.dll" if platform.system() == "Windows" else "libonnxruntime_providers_cuda.so"
+    path = Path(onnxruntime.__file__).parent / "capi" / name
+    try:
+        load(str(path))
+    except OSError as error:
+        return str(error).replace(str(path), name)
+    return "onnxruntime did not load its CUDA provider"

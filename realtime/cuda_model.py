@@ -20,7 +20,7 @@ from fer_live.errors import DeviceError, first_line
 from fer_live.model_metadata import BATCH_DIMENSION, INPUT_NAME, output_names
 from fer_live.sessions import set_up
 
-from .cuda_driver import CUDA_PROVIDER, load_libraries
+from .cuda_driver import CUDA_PROVIDER, load_libraries, why_not_loaded
 
 __all__ = ["BUCKETS", "CudaModel", "OpenSession", "bucket_of", "open_cuda_session"]
 
@@ -30,7 +30,7 @@ BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 FATAL = 4
 """Severity for onnxruntime's loggers: what goes wrong is raised, and told by us."""
 
-_LIBRARIES = "pip install 'fer-live[cuda]' brings CUDA and cuDNN"
+_LIBRARIES = "pip install 'fer-live[cuda]' brings CUDA and cuDNN; the NVIDIA driver must be new enough for them"
 
 
 class OpenSession(Protocol):
@@ -80,7 +80,7 @@ def open_cuda_session(model: bytes, bucket: int, *, threads: int, cuda_graph: bo
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise DeviceError(f"{first_line(error)} ({_LIBRARIES})") from error
     if session.get_providers()[0] != CUDA_PROVIDER:
-        raise DeviceError(f"{missing or 'the CUDA provider of onnxruntime did not load'} ({_LIBRARIES})")
+        raise DeviceError(f"{missing or why_not_loaded()} ({_LIBRARIES})")
     return session
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from fer_live.realtime.cuda_driver import CUDA_PROVIDER, load_libraries, why_no_cuda
+from fer_live.realtime.cuda_driver import CUDA_PROVIDER, load_libraries, why_no_cuda, why_not_loaded
 
 
 class FakeDriver:
@@ -101,3 +101,13 @@ def test_missing_libraries_are_returned_not_printed(
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("all well"))
     assert load_libraries() is None
     assert capsys.readouterr().out == ""
+
+
+def test_why_the_provider_does_not_load() -> None:
+    def load(path: str) -> Any:
+        raise OSError(f"{path}: undefined symbol: cuTensorMapEncodeTiled")
+
+    assert why_not_loaded(load) in (
+        "libonnxruntime_providers_cuda.so: undefined symbol: cuTensorMapEncodeTiled",
+        "onnxruntime_providers_cuda.dll: undefined symbol: cuTensorMapEncodeTiled",
+    )
