@@ -19,6 +19,7 @@ from .errors import FerLiveError
 __all__ = ["debug_option", "one_line", "run_command"]
 
 _DEBUG = "fer_live.debug"
+_MOST_CHARACTERS = 1000
 _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnx_ir", "onnxscript", "optuna", "sqlalchemy"), "train"),
     **dict.fromkeys(("tensorboard", "torch", "torchvision"), "train"),
@@ -86,8 +87,14 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The message of an error as one line that a terminal shows as it is; a very long one is cut.
+
+    A broken file's own bytes may be part of it, escape sequences for the terminal among them.
+    """
+    line = " ".join(str(error).split()) or type(error).__name__
+    if len(line) > _MOST_CHARACTERS:
+        line = f"{line[:_MOST_CHARACTERS]}…"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 def _fail(message: str, debug: bool, code: int) -> int:

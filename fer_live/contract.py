@@ -26,6 +26,9 @@ FER2013_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutr
 FERPLUS_LABELS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """FER+'s label order (Barsoum et al. 2016), without its last two columns, "unknown" and "not a face"."""
 
+_WIDEST_FRAMING = 10
+"""Eye distances that a face square may be wide; FER2013's is 2.79."""
+
 RESIZE = "bilinear-supersample-area"
 """The one resize that :mod:`fer_live.preprocess` implements."""
 
@@ -43,6 +46,16 @@ class Framing:
     eye_line: float
     mouth_line: float
     level_beyond_deg: float
+
+    def __post_init__(self) -> None:
+        # What a crop costs grows with the square of its side.
+        if not 0 < self.side_eye_distances <= _WIDEST_FRAMING:
+            raise ContractError(
+                f"contract: side_eye_distances must be above 0 and at most {_WIDEST_FRAMING}, "
+                f"found {self.side_eye_distances!r}"
+            )
+        if not (0 <= self.eye_line <= 1 and 0 <= self.mouth_line <= 1 and 0 <= self.level_beyond_deg <= 360):
+            raise ContractError(f"contract: lines must be in 0..1 and level_beyond_deg in 0..360, found {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,8 @@ class Contract:
         for head in self.heads:
             if len(head.labels) < 2 or len(set(head.labels)) != len(head.labels):
                 raise ContractError(f"contract: head {head.name!r} needs two or more different labels")
+            if not all(label.isprintable() and label for label in head.labels):
+                raise ContractError(f"contract: labels must be printable text, found {head.labels!r}")
             if not (math.isfinite(head.temperature) and head.temperature > 0):
                 raise ContractError(f"contract: head {head.name!r} has temperature {head.temperature!r}, must be > 0")
 
@@ -117,7 +132,7 @@ class Contract:
         """
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ContractError(f"contract is not JSON: {error}") from error
         if not isinstance(raw, dict) or "version" not in raw:
             raise ContractError("contract has no version: the file was not written by fer-export")
@@ -144,7 +159,7 @@ class Contract:
                 resize=str(raw["resize"]),
                 version=int(raw["version"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ContractError(f"contract is broken: {type(error).__name__}: {error}") from error
 
 

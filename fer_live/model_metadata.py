@@ -144,7 +144,7 @@ class ModelMetadata:
                 _decode(raw["probabilities"], np.float32, "<f4"),
                 float(raw.get("tolerance", FLOAT32_TOLERANCE)),
             )
-        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
             raise ContractError(f"{PROBE_KEY} is broken: {type(error).__name__}: {error}") from error
         return cls(contract, probe, _json_object(PROVENANCE_KEY, props[PROVENANCE_KEY]))
 
@@ -160,7 +160,7 @@ def output_names(contract: Contract) -> tuple[str, ...]:
 def _json_object(key: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError(f"{key} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise ContractError(f"{key} must be a JSON object, found {type(value).__name__}")

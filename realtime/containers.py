@@ -27,12 +27,14 @@ __all__ = [
     "picture_stream",
     "rate_of",
     "refuse_text",
+    "refuse_too_large",
     "start_of",
 ]
 
 # FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
 _WAY_OUT = "give a video, GIF or image file"
+_MOST_PIXELS = 8192 * 8192  # twice what 8K video has
 
 
 def open_input(path: Path) -> av.container.InputContainer:
@@ -109,7 +111,7 @@ def picture_stream(
         number: which of its video streams, 0 for the first; None for the one that FFmpeg thinks best.
 
     Raises:
-        SourceError: there is no such video stream, or no decoder for it.
+        SourceError: there is no such video stream, no decoder for it, or its pictures are larger than any video's.
     """
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
@@ -124,7 +126,26 @@ def picture_stream(
     if not usable:
         raise SourceError(f"{path}: its video codec is not supported; convert it to H.264 first")
     best = container.streams.best("video")
-    return next((s for s in usable if best is not None and s.index == best.index), usable[0])
+    chosen = next((s for s in usable if best is not None and s.index == best.index), usable[0])
+    # One still picture may be larger: there is only one of it in memory.
+    if not is_still_image(container):
+        refuse_too_large(path, (chosen.codec_context.width, chosen.codec_context.height))
+    return chosen
+
+
+def refuse_too_large(name: str | os.PathLike[str], size_wh: tuple[int, int]) -> None:
+    """Refuse moving pictures that are larger than any video's: dozens of them are in memory at a time.
+
+    A GIF of 700 bytes can ask for a gigabyte a frame.
+
+    Raises:
+        SourceError: they are.
+    """
+    width, height = size_wh
+    if width * height > _MOST_PIXELS:
+        raise SourceError(
+            f"{name}: its pictures are too large, {width}x{height}; scale them to {_MOST_PIXELS:,} pixels or less"
+        )
 
 
 def is_still_image(container: av.container.InputContainer) -> bool:

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from fer_live.errors import SourceError
 
-from .containers import is_still_image, open_input, picture_stream
+from .containers import is_still_image, open_input, picture_stream, refuse_too_large
 from .conversion import Conversion
 from .datatypes import Frame, SourceInfo
 from .planes import Orientation
@@ -42,7 +42,7 @@ class SequenceSource:
         fps: images a second.
 
     Raises:
-        SourceError: at construction, where not one of them can be read.
+        SourceError: at construction, where not one of them can be read or the first is larger than any video.
     """
 
     def __init__(self, paths: Sequence[Path], name: str, fps: Fraction = DEFAULT_FPS) -> None:
@@ -56,6 +56,7 @@ class SequenceSource:
             raise SourceError(f"{name}: not one of {len(self._paths)} images can be read ({self._unreadable[0]})")
         self._first = first
         self._conversion = Conversion.of(first[1])
+        refuse_too_large(name, self._conversion.size_wh)
         self._info = SourceInfo(
             name=name,
             size_wh=self._conversion.size_wh,

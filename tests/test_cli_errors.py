@@ -40,6 +40,13 @@ def test_exit_codes(error: BaseException | None, code: int, message: str, capsys
     assert "Traceback" not in err
 
 
+def test_what_a_broken_file_says_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(command(ModelError("label \x1b[31m \ud800\n" + 10**6 * "x")), "tool", []) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("tool: error: label \\x1b[31m \\ud800 xxx") and told.endswith("x…\n")
+    assert len(told) < 1100
+
+
 def test_usage_errors_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(command(None), "tool", ["--n", "x"]) == 2
     assert run_command(command(None), "tool", ["--none"]) == 2

@@ -11,11 +11,13 @@ from fer_live.errors import ContractError
 CONTRACT = Contract((Head("fer2013", FER2013_LABELS), Head("ferplus", FERPLUS_LABELS)), FER2013_FRAMING, 0.5, 0.25)
 
 finite = st.floats(-1e6, 1e6)
-labels = st.lists(st.text(max_size=8), min_size=2, max_size=9, unique=True).map(tuple)
+lines = st.floats(0, 1)
+printable = st.text(min_size=1, max_size=8).filter(str.isprintable)
+labels = st.lists(printable, min_size=2, max_size=9, unique=True).map(tuple)
 contracts = st.builds(
     Contract,
     heads=st.lists(st.builds(Head, st.text(), labels, st.floats(1e-3, 1e3)), min_size=1, max_size=3).map(tuple),
-    framing=st.builds(Framing, finite, finite, finite, finite),
+    framing=st.builds(Framing, st.floats(1e-3, 10), lines, lines, st.floats(0, 180)),
     mean=finite,
     std=st.floats(1e-6, 1e6),
     size=st.integers(8, 1024),
@@ -52,7 +54,7 @@ def test_an_extra_field_is_refused() -> None:
         Contract.from_json(json.dumps({**raw(), "framing": {**raw()["framing"], "gamma": 2.2}}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "{}", '"contract"'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "{}", '"contract"', "[" * 100_000, '{"version": 1, "heads": 1}'])
 def test_something_else_is_refused(text: str) -> None:
     with pytest.raises(ContractError):
         Contract.from_json(text)
@@ -67,7 +69,17 @@ def test_something_else_is_refused(text: str) -> None:
         {"heads": [{"name": "a", "labels": ["x", "x"], "temperature": 1}]},
         {"heads": [{"name": "a", "labels": ["x", "y"], "temperature": 0}]},
         {"heads": [{"name": "a", "labels": ["x", "y"], "temperature": "warm"}]},
+        {"heads": [{"name": "a", "labels": ["x", "y\n"], "temperature": 1}]},
+        {"heads": [{"name": "a", "labels": ["x", "\ud800"], "temperature": 1}]},
+        {"heads": [{"name": "a", "labels": ["x", ""], "temperature": 1}]},
         {"framing": None},
+        {"framing": {**raw()["framing"], "side_eye_distances": 0}},
+        {"framing": {**raw()["framing"], "side_eye_distances": 1e6}},
+        {"framing": {**raw()["framing"], "eye_line": float("nan")}},
+        {"framing": {**raw()["framing"], "mouth_line": -1e9}},
+        {"framing": {**raw()["framing"], "level_beyond_deg": float("inf")}},
+        {"mean": 10**400},
+        {"size": 10**400},
         {"framing": []},
         {"mean": "grey"},
         {"mean": None},

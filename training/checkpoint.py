@@ -46,13 +46,23 @@ class Checkpoint:
         Raises:
             ModelError: the weights don't fit the network that the checkpoint names, or are not finite.
         """
-        broken = [name for name, tensor in self.state.items() if not torch.isfinite(tensor).all()]
-        if broken:
-            raise ModelError(f"weights are not finite (NaN or infinite): {', '.join(broken[:3])}; train it again")
-        network = build_model(self.model, self.contract)
+        # Without memory first: a description can name a network, or a tensor a size, that fills any machine.
+        with torch.device("meta"):
+            outline = build_model(self.model, self.contract).state_dict()
+        expected = {name: tensor.shape for name, tensor in outline.items()}
+        found = {name: tensor.shape for name, tensor in self.state.items()}
+        if found != expected:
+            odd = sorted(str(name) for name in found.keys() ^ expected.keys()) or [
+                name for name in expected if found[name] != expected[name]
+            ]
+            raise ModelError(f"weights don't fit the network {self.model.name!r}: {', '.join(odd[:3])}")
         try:
+            broken = [name for name, tensor in self.state.items() if not torch.isfinite(tensor).all()]
+            if broken:
+                raise ModelError(f"weights are not finite (NaN or infinite): {', '.join(broken[:3])}; train it again")
+            network = build_model(self.model, self.contract)
             network.load_state_dict(dict(self.state))
-        except RuntimeError as error:
+        except RuntimeError as error:  # of sparse or quantised tensors
             raise ModelError(f"weights don't fit the network {self.model.name!r}: {first_line(error)}") from error
         return network.eval()
 
@@ -86,7 +96,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         contract, model = Contract.from_json(raw["contract"]), ModelSpec.from_json(raw["model"])
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: checkpoint is broken: {type(error).__name__}: {error}") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"{path}: checkpoint is broken: its weights are not tensors by name")

@@ -14,6 +14,8 @@ from .layers import EdgeChannel, activation_layer, attention_layer
 
 __all__ = ["ResidualNet"]
 
+_MOST_BLOCKS = 100
+
 
 class ResidualBlock(nn.Module):
     """Basic residual block (He et al. 2016) with channel attention before the sum."""
@@ -63,6 +65,8 @@ class ResidualNet(nn.Module):
         edges: bool = False,
     ) -> None:
         super().__init__()
+        if not 0 <= blocks <= _MOST_BLOCKS:  # each takes time and memory before any weight is looked at
+            raise ValueError(f"blocks must be 0 to {_MOST_BLOCKS}, found {blocks}")
         self.edges = EdgeChannel() if edges else nn.Identity()
         self.stem = nn.Conv2d(2 if edges else 1, widths[0], 3, 2, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])

@@ -40,7 +40,7 @@ class ModelSpec:
         try:
             raw = json.loads(text)
             return cls(str(raw["name"]), dict(raw["arguments"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"model description is broken: {error}") from error
 
 

@@ -123,6 +123,15 @@ def test_numbers_are_in_order_however_they_are_written(tmp_path_factory: pytest.
         assert [int(path.stem.split()[1]) for path in paths] == sorted(numbers)
 
 
+def test_pictures_larger_than_any_video_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "huge.pgm").write_bytes(b"P5 9000 9000 255\n" + bytes(9000 * 9000))
+    with pytest.raises(SourceError, match="too large, 9000x9000; scale them"):
+        open_source(Wanted(video=str(tmp_path)))
+    (tmp_path / "huge.pgm").rename(tmp_path / "alone.pgm")
+    with open_source(Wanted(video=str(tmp_path / "alone.pgm"))) as source:
+        assert source.info.size_wh == (9000, 9000)
+
+
 def test_a_sequence_can_be_left_midway(tmp_path: Path) -> None:
     for index in range(5):
         save(tmp_path / f"{index}.png", index)

@@ -340,6 +340,16 @@ def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, PermissionError)
 
 
+@pytest.mark.parametrize("side", [16_000, 65_535])
+def test_a_small_file_cannot_ask_for_gigabytes(tmp_path: Path, side: int) -> None:
+    """A GIF whose screen is huge and whose pictures are one pixel: 60 bytes."""
+    path = tmp_path / "bomb.gif"
+    screen = b"GIF89a" + side.to_bytes(2, "little") * 2 + b"\x80\0\0" + bytes(3) + b"\xff\xff\xff"
+    path.write_bytes(screen + 3 * (b",\0\0\0\0\1\0\1\0\0" + b"\2\2D\1\0") + b";")
+    with pytest.raises(SourceError, match=r"too large, 16000x16000; scale|no frame could be decoded"):
+        FileSource(path)
+
+
 def test_nothing_is_printed_about_broken_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.mkv"
     make_clip(path, frames=40)

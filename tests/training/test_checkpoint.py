@@ -102,6 +102,8 @@ def test_plain_weights_are_refused(tmp_path: Path) -> None:
         ({"contract": 3}, ModelError),
         ({"model": "[]"}, ModelError),
         ({"provenance": "{"}, ModelError),
+        ({"provenance": "[" * 100_000}, ModelError),
+        ({"model": "[" * 100_000}, ModelError),
         ({"provenance": "[]"}, ModelError),
         ({"state": 1}, ModelError),
         ({"state": {"stem.weight": 1}}, ModelError),
@@ -119,6 +121,31 @@ def test_weights_that_do_not_fit_are_refused(saved: Path) -> None:
     for broken in (removed, reshaped, {**state, "more": torch.zeros(1)}):
         with pytest.raises(ModelError, match="weights don't fit"):
             load_checkpoint(edited(saved, state=broken)).network()
+
+
+@pytest.mark.parametrize("what", ["sparse", "quantised", "a size without memory", "a name that is none"])
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_odd_tensors_are_refused(what: str, saved: Path) -> None:
+    """Found by mutated files: each of them was an error of torch's, or as many bytes as it says."""
+    state = dict(untrained_checkpoint().state)
+    weight = state.pop("stem.weight")
+    odd = {
+        "sparse": lambda: weight.to_sparse(),
+        "quantised": lambda: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+        "a size without memory": lambda: torch.zeros(1).expand(2**20, 2**20, 2**10),
+        "a name that is none": lambda: weight,
+    }
+    state[7 if what == "a name that is none" else "stem.weight"] = odd[what]()
+    with pytest.raises(ModelError, match="weights don't fit"):
+        load_checkpoint(edited(saved, state=state)).network()
+
+
+@pytest.mark.parametrize(("option", "value"), [("widths", [16, 10**6, 10**6]), ("blocks", 2**31)])
+def test_a_network_that_fills_the_memory_is_refused(option: str, value: object, saved: Path) -> None:
+    model = untrained_checkpoint().model
+    told = ModelSpec(model.name, {**model.arguments, option: value}).to_json()
+    with pytest.raises(ModelError, match=r"weights don't fit|does not take"):
+        load_checkpoint(edited(saved, model=told)).network()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
