@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,12 @@ STALE_S = 0.5
 
 SOON = 0.6
 """A face whose classification is older than this share of what it may be is due with any other that is."""
+
+STILL_LEVELS = 2.0
+"""A face whose crop differs by less than this from the one classified last, in grey levels (0..255) on average..."""
+
+STILL_S = 0.4
+"""...is as it was, for this long; measured on talking faces, probabilities move by 0.08 in the median then."""
 
 FIRST_FRAMES = 3
 """A new face is classified on its first frames, so that its label does not hang on one of them."""
@@ -32,7 +39,8 @@ class Freshness:
         if classify_every is not None and classify_every < 1:
             raise ValueError(f"classify_every must be at least 1, found {classify_every}")
         self._every, self._wait = classify_every, 1.0
-        self._known: dict[int, tuple[int, int, float]] = {}  # times and frames seen, when classified last
+        self._known: dict[int, tuple[int, int, float]] = {}  # times due and frames seen, when due last
+        self._classified: dict[int, tuple[NDArray[np.uint8], float]] = {}  # the crop seen last, and when
 
     def set_wait(self, multiple: float) -> None:
         """Let classifications stay fresh for this multiple of :data:`FRESH_S`; from any thread."""
@@ -59,3 +67,29 @@ class Freshness:
             for track, (times, frames, last_s), now in zip(tracks, known, due, strict=True)
         }
         return np.flatnonzero(due)
+
+    def changed(
+        self, track_ids: NDArray[np.int64], crops: NDArray[np.uint8], time_s: float
+    ) -> NDArray[np.bool_] | slice:
+        """Which of the M faces that are due look different from when they were classified last.
+
+        Args:
+            track_ids: (M,) of the faces that :meth:`due` named for this frame.
+            crops: (M, 1, S, S) of them.
+            time_s: as given there.
+        """
+        if self._every is not None:
+            return slice(None)
+        before, self._classified = (
+            self._classified,
+            {track: seen for track, seen in self._classified.items() if track in self._known},
+        )
+        changed = np.ones(len(track_ids), np.bool_)
+        for row, (track, crop) in enumerate(zip(track_ids.tolist(), crops, strict=True)):
+            old, old_s = before.get(track, (crop, -np.inf))
+            still = time_s - old_s < STILL_S * self._wait and self._known[track][0] > FIRST_FRAMES
+            if still and cv2.norm(crop[0], old[0], cv2.NORM_L1) < STILL_LEVELS * crop.size:
+                changed[row] = False
+            else:
+                self._classified[track] = (crop, time_s)
+        return changed

@@ -1,11 +1,13 @@
 """Which faces the classifier sees."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_live.realtime.freshness import FIRST_FRAMES, FRESH_S, Freshness
+from fer_live.realtime.freshness import FIRST_FRAMES, FRESH_S, STILL_S, Freshness
 
 
 def test_a_new_face_is_due_on_its_first_frames_then_when_it_is_stale() -> None:
@@ -48,3 +50,25 @@ def test_faces_that_came_at_different_times_are_soon_due_together() -> None:
     due = [freshness.due(np.array([1] if index == 0 else [1, 2]), index / 25).tolist() for index in range(30)]
     assert all(rows in ([], [0, 1]) for rows in due[8:])
     assert sum(map(len, due[8:])) > 0
+
+
+def crop_of(level: int) -> np.ndarray:
+    return np.full((1, 1, 8, 8), level, np.uint8)
+
+
+def test_a_face_that_stays_as_it_was_is_classified_less_often() -> None:
+    def times(levels: list[int], every: int | None = None) -> list[int]:
+        freshness, seen = Freshness(every), []
+        for index, level in enumerate(levels):
+            rows = freshness.due(np.array([7]), index / 25)
+            changed = freshness.changed(np.array([7])[rows], crop_of(level)[rows], index / 25)
+            if len(rows[changed]):
+                seen.append(index)
+        return seen
+
+    still = times([90] * 40)
+    assert still[:FIRST_FRAMES] == [0, 1, 2]
+    assert all(b - a <= 25 * STILL_S + 4 for a, b in itertools.pairwise(still))
+    assert len(still) < len(times([90 + 5 * index for index in range(30)] + [0] * 10))
+    assert times([90] * 14 + [120] * 10)[-1] in (14, 15, 16, 17, 18)
+    assert times([90] * 12, every=2) == [index for index in range(12) if index % 2 == 1 or index == 0]
