@@ -21,6 +21,7 @@ from fer_live import __version__
 from fer_live.cli_errors import debug_option, one_line, run_command
 from fer_live.errors import DeviceError, FerLiveError
 
+from .engine_options import EngineOptions, engine_options
 from .source_options import source_options
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .datatypes import Result, Source, SourceInfo
+    from .observer import Observer
     from .pipeline import Pipeline
     from .sinks import VideoFileSink
     from .source_state import SourceState
+    from .stats import RecentStats
+    from .trace import Trace
 
 __all__ = ["main"]
 
@@ -48,17 +52,13 @@ class Options:
     fps: Fraction | None
     stream: int | None
     reconnect: float | None
+    engine: EngineOptions
     out: Path | None
-    model: Path | None
-    detector: str
-    detect_size: int
-    verify_eyes: bool | None
-    device: str
-    threads: int
     window: bool | None
     codec: str
     preset: str | None
     crf: int | None
+    trace: Path | None
 
 
 @click.command(
@@ -67,46 +67,13 @@ class Options:
     epilog="An expression is how a face appears, not what a person feels. Only --out is stored; nothing is sent.",
 )
 @source_options
+@engine_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Write the annotated video: .mp4, .mov or .mkv, with the input's size, times and sound.",
 )
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Use this .onnx, written by fer-export, instead of the bundled one.",
-)
-@click.option(
-    "--detector",
-    type=click.Choice(["yunet", "mediapipe", "haar"]),
-    default="yunet",
-    show_default=True,
-    help="What finds the faces. mediapipe needs the extra fer-live[mediapipe].",
-)
-@click.option(
-    "--detect-size",
-    type=click.IntRange(64, 8192),
-    default=640,
-    show_default=True,
-    metavar="PX",
-    help="Longer side of the copy that faces are searched in: larger finds smaller faces and takes longer.",
-)
-@click.option(
-    "--verify-eyes/--no-verify-eyes",
-    default=None,
-    help="Keep a face only where eyes are found in it (Haar).  [default: with --detector haar]",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where the expression model runs: auto takes what is faster, cuda fails where CUDA cannot be used.",
-)
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the model.")
 @click.option(
     "--window/--no-window",
     default=None,
@@ -123,6 +90,12 @@ class Options:
 @click.option(
     "--crf", type=click.IntRange(0, 63), metavar="N", help="Quality of --out, less is better.  [default for h264: 23]"
 )
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what each stage did when, as JSON for https://ui.perfetto.dev.",
+)
 @debug_option
 @click.version_option(__version__, prog_name=PROG)
 @click.pass_context
@@ -133,7 +106,7 @@ def command(context: click.Context, /, **values: Any) -> None:
     fer-live --camera 0
     fer-live --video clip.mp4 --out annotated.mp4
     """
-    options = Options(**values)
+    options = Options(engine=EngineOptions.taken_from(values), **values)
     if (options.camera is not None) + (options.video is not None) + options.screen != 1:
         raise click.UsageError("give one of --camera N, --video INPUT and --screen")
     context.exit(_run(options))
@@ -147,6 +120,7 @@ def main() -> None:
 def _run(options: Options) -> int:
     from .channel import Channel, Overflow
     from .pipeline import Pipeline
+    from .stats import RecentStats
     from .window import why_no_display
 
     watch = options.window if options.window is not None else options.out is None
@@ -158,20 +132,29 @@ def _run(options: Options) -> int:
         watch = False
 
     with ExitStack() as stack:
+        observers: list[Observer] = []
+        if options.trace is not None:
+            observers.append(stack.enter_context(_open_trace(options.trace)))
         source, sound_of = _open_source(options)
         stack.enter_context(source)
+        options.engine.check_source(source.info)
         sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
-        detector, classifier = _open_models(options, stack, is_live=source.info.is_live)
+        detector, classifier = _open_models(options, source.info, stack, is_live=source.info.is_live)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         paced = not source.info.is_live and sink is None
         display: Channel[Result] | None = None
         if watch:
             display = Channel(16, Overflow.BLOCK) if paced else Channel(1, Overflow.DROP_OLDEST)
-        pipeline = Pipeline(source, detector, classifier, [sink] if sink is not None else [], display)
+        stats = RecentStats(detector.name, classifier.provider, is_live=source.info.is_live)
+        if display is not None:
+            observers.append(stats)
+        sinks = [sink] if sink is not None else []
+        arguments = options.engine.pipeline_arguments()
+        pipeline = Pipeline(source, detector, classifier, sinks, display, observers=observers, **arguments)
         try:
             with _signals(pipeline):
                 if display is not None:
-                    _watch(pipeline, display, source.info, paced=paced)
+                    _watch(pipeline, display, source, stats, paced=paced)
                 else:
                     _progress(pipeline, source.info)
                 summary = pipeline.wait()
@@ -217,7 +200,7 @@ def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> Vid
     )
 
 
-def _open_models(options: Options, stack: ExitStack, *, is_live: bool) -> tuple[Any, Any]:
+def _open_models(options: Options, info: SourceInfo, stack: ExitStack, *, is_live: bool) -> tuple[Any, Any]:
     import cv2
 
     from .classifier import Device
@@ -226,8 +209,8 @@ def _open_models(options: Options, stack: ExitStack, *, is_live: bool) -> tuple[
 
     # The stages are the threads; OpenCV's own would take their cores.
     cv2.setNumThreads(1)
-    device: Device | Literal["auto"] = "auto" if options.device == "auto" else Device(options.device)
-    choice = open_classifier(options.model, device, options.threads, batch=likely_batch(is_live))
+    device: Device | Literal["auto"] = "auto" if options.engine.device == "auto" else Device(options.engine.device)
+    choice = open_classifier(options.engine.model, device, options.engine.threads, batch=likely_batch(is_live))
     if choice.warning is not None:
         _say(f"warning: {choice.warning}")
     if choice.reason is not None:
@@ -236,21 +219,29 @@ def _open_models(options: Options, stack: ExitStack, *, is_live: bool) -> tuple[
     if is_live:
         classifier.warm_up()  # a file can wait for a batch size that it has not had; a camera's view must not stand
     detector = create_detector(
-        options.detector,
-        detect_size=options.detect_size,
-        verify_eyes=options.verify_eyes,
+        options.engine.detector,
+        detect_size=options.engine.detect_size_for(info),
+        verify_eyes=options.engine.verify_eyes,
         framing=classifier.contract.framing,
     )
     return stack.enter_context(detector), classifier
 
 
-def _watch(pipeline: Pipeline, display: Channel[Result], info: SourceInfo, *, paced: bool) -> None:
+def _open_trace(path: Path) -> Trace:
+    from .trace import Trace
+
+    return Trace(path)
+
+
+def _watch(pipeline: Pipeline, display: Channel[Result], source: Source, stats: RecentStats, *, paced: bool) -> None:
+    from .overlay import Overlay
     from .window import Window
 
+    overlay, title = Overlay(stats.figures, lambda: source.state), f"{PROG}: {source.info.name}"
     pipeline.start()
     # The window's thread waits for results, so another one looks for a second Ctrl-C: a camera may give none.
     threading.Thread(target=pipeline.wait_until_done, daemon=True).start()
-    Window(f"{PROG}: {info.name}", display, paced=paced, on_quit=pipeline.stop).run()
+    Window(title, display, overlay, source.info.size_wh, pipeline.observers, paced=paced, on_quit=pipeline.stop).run()
 
 
 def _progress(pipeline: Pipeline, info: SourceInfo) -> None:

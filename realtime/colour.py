@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datatypes import Frame, Plane
+from .planes import as_i420
 
 __all__ = ["frame_to_bgr", "planes_from_bgr"]
 
@@ -17,6 +18,9 @@ def frame_to_bgr(frame: Frame) -> NDArray[np.uint8]:
     if not frame.limited_range:
         u, v = (_doubled(plane)[:height, :width] for plane in (frame.u, frame.v))
         return np.asarray(cv2.cvtColor(cv2.merge((frame.y, v, u)), cv2.COLOR_YCrCb2BGR), np.uint8)
+    i420 = as_i420(frame.y, frame.u, frame.v)
+    if i420 is not None:
+        return np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
     y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
     i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
     return np.ascontiguousarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)[:height, :width], np.uint8)

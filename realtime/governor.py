@@ -40,6 +40,9 @@ faces come later with each (at most after 0.64 s and 1.2 s)."""
 WINDOW_S = 1.0
 """The latency is the 95th percentile over at least this time since the level changed."""
 
+JUDGE_EVERY_S = 0.2
+"""It is worked out this often."""
+
 FEWEST = 10
 """Frames in it at least."""
 
@@ -72,7 +75,7 @@ class Governor:
         self._target_ms, self._set_effort = target_ms, set_effort
         self._level = 0
         self._changed_s = self._calm_since_s = -np.inf
-        self._raised_s = -np.inf
+        self._raised_s = self._judged_s = -np.inf
         self._patience_s = CALM_S
         self._ages: deque[tuple[float, float]] = deque()  # (when finished, ms)
 
@@ -100,8 +103,9 @@ class Governor:
         ages.append((now_s, 1e3 * (now_s - result.grabbed_s)))
         while ages[0][0] < now_s - WINDOW_S:
             ages.popleft()
-        if now_s - self._changed_s < WINDOW_S or len(ages) < FEWEST:
+        if now_s - self._changed_s < WINDOW_S or len(ages) < FEWEST or now_s - self._judged_s < JUDGE_EVERY_S:
             return
+        self._judged_s = now_s
         late_ms = float(np.percentile([age for _, age in ages], 95))
         if late_ms > self._target_ms:
             self._step(1, now_s)

@@ -26,7 +26,7 @@ from .channel import Aborted, Channel, Overflow
 from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
 from .finder import FaceFinder, Found
 from .freshness import Freshness
-from .governor import Effort
+from .governor import Effort, Governor
 from .observer import Observer, Observers
 from .quality import measure
 from .smoothing import Smoother
@@ -71,6 +71,7 @@ class Pipeline:
         classify_every: see :class:`~.freshness.Freshness`.
         smooth: show expressions smoothed over time, else the classifier's newest answer.
         observers: look on, see :class:`~.observer.Observer`.
+        target_latency_ms: spend less on faces where frames come out later than this; see :class:`~.governor.Governor`.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Pipeline:
         classify_every: int | None = None,
         smooth: bool = True,
         observers: Sequence[Observer] = (),
+        target_latency_ms: float | None = None,
     ) -> None:
         live = source.info.is_live
         self._source, self._classifier = source, classifier
@@ -94,7 +96,9 @@ class Pipeline:
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
         self._annotator = Annotator() if display is not None or any(sink.needs_pixels for sink in sinks) else None
-        self._observers = Observers(observers)
+        governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
+        self.observers = Observers([*observers, *governors])
+        """Who looks on; to be told by whoever takes from the display."""
         self._frames = self._faces = 0
         width, height = source.info.size_wh
         self._batch = 1 if live else max(1, min(BATCH_FRAMES, BATCH_BYTES * 2 // (3 * width * height)))
@@ -117,12 +121,6 @@ class Pipeline:
     def done_frames(self) -> int:
         """Frames annotated and written so far."""
         return self._frames
-
-    def set_effort(self, effort: Effort) -> None:
-        """Spend this much on finding and reading faces from now on; from any thread."""
-        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._detect_size))
-        self._finder.set_effort(size, effort.detect_wait)
-        self._freshness.set_wait(effort.classify_wait)
 
     def start(self) -> None:
         """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
@@ -211,6 +209,11 @@ class Pipeline:
         self.start()
         return self.wait()
 
+    def _set_effort(self, effort: Effort) -> None:
+        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._detect_size))
+        self._finder.set_effort(size, effort.detect_wait)
+        self._freshness.set_wait(effort.classify_wait)
+
     def _guard(self, name: str, stage: Callable[[], None]) -> None:
         try:
             stage()
@@ -228,11 +231,11 @@ class Pipeline:
             grabbed_s = time.perf_counter()
             if self._stopping:
                 break
-            self._observers.worked("read", (frame.index,), began_s, grabbed_s)
+            self.observers.worked("read", (frame.index,), began_s, grabbed_s)
             lost = self._read.put((frame, grabbed_s))
             if lost is not None:
-                self._observers.dropped(lost[0].index)
-            self._observers.queued("detect", len(self._read))
+                self.observers.dropped(lost[0].index)
+            self.observers.queued("detect", len(self._read))
             began_s = time.perf_counter()
         self._read.close()
 
@@ -256,11 +259,13 @@ class Pipeline:
             rows = self._freshness.due(found.track_ids, frame.time_s)
             squares = found.faces.squares[rows]
             crops = crop_faces(frame.y, squares, contract, limited_range=frame.limited_range)
+            changed = self._freshness.changed(found.track_ids[rows], crops, frame.time_s)
+            rows, crops = rows[changed], crops[changed]
             done_s = time.perf_counter()
-            self._observers.worked("detect" if found.looked else "track", (frame.index,), started_s, done_s)
+            self.observers.worked("detect" if found.looked else "track", (frame.index,), started_s, done_s)
             latency = {"wait": 1e3 * (started_s - grabbed_s), "detect": 1e3 * (done_s - started_s)}
             self._detected.put(_Detected(frame, grabbed_s, found, rows, crops, latency))
-            self._observers.queued("classify", len(self._detected))
+            self.observers.queued("classify", len(self._detected))
         self._detected.close()
 
     def _run_classify(self) -> None:
@@ -268,14 +273,14 @@ class Pipeline:
             started_s = time.perf_counter()
             predictions = self._classifier.classify(np.concatenate([entry.crops for entry in batch]))
             done_s = time.perf_counter()
-            self._observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
+            self.observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
             each_ms = 1e3 * (done_s - started_s) / len(batch)
             first = 0
             for entry in batch:
                 mine = predictions.probabilities[first : first + len(entry.rows)]
                 first += len(entry.rows)
                 self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
-                self._observers.queued("write", len(self._classified))
+                self.observers.queued("write", len(self._classified))
         self._classified.close()
 
     def _labelled(self, entry: _Detected, raw: Predictions, classify_ms: float) -> Result:
@@ -285,7 +290,7 @@ class Pipeline:
         quality = measure(entry.crops, faces.squares[rows], keypoints)
         expressions = self._smoother.update(entry.frame.time_s, entry.found.track_ids, rows, raw, quality)
         done_s = time.perf_counter()
-        self._observers.worked("smooth", (entry.frame.index,), started_s, done_s)
+        self.observers.worked("smooth", (entry.frame.index,), started_s, done_s)
         latency = {**entry.latency_ms, "classify": classify_ms, "smooth": 1e3 * (done_s - started_s)}
         return Result(entry.frame, faces, entry.found.track_ids, expressions, latency, entry.grabbed_s)
 
@@ -303,7 +308,7 @@ class Pipeline:
         if self._display is not None:
             self._display.put(result)
         else:
-            self._observers.finished(result, time.perf_counter())
+            self.observers.finished(result, time.perf_counter())
         if self._admission is not None:
             # Its wait before it was let in says nothing of the stages.
             self._admission.leave(max(ms for stage, ms in result.latency_ms.items() if stage != "wait") / 1e3)
@@ -317,10 +322,10 @@ class Pipeline:
         if self._annotator is not None:
             self._annotator.draw(result)
         drawn_s = time.perf_counter()
-        self._observers.worked("draw", index, started_s, drawn_s)
+        self.observers.worked("draw", index, started_s, drawn_s)
         for sink in self._sinks:
             sink.write(result)
         done_s = time.perf_counter()
-        self._observers.worked("write", index, drawn_s, done_s)
+        self.observers.worked("write", index, drawn_s, done_s)
         spent = {"draw": 1e3 * (drawn_s - started_s), "write": 1e3 * (done_s - drawn_s)}
         return replace(result, latency_ms={**result.latency_ms, **spent})

@@ -23,7 +23,7 @@ __all__ = ["MOST_EVENTS", "Trace"]
 MOST_EVENTS = 300_000
 """Of a longer run the last so many events are kept: about ten minutes live, some 50 MB of memory."""
 
-_Event = tuple[str, str, float, float, int, Any]  # phase, name, begin, end, thread, what goes with it
+_Event = tuple[str, str, float, float, str, Any]  # phase, name, begin, end, thread, what goes with it
 
 
 class Trace:
@@ -50,24 +50,23 @@ class Trace:
         self._start_s = time.perf_counter()
         # Appending is atomic, so the stages need no lock.
         self._events: deque[_Event] = deque(maxlen=MOST_EVENTS)
-        self._names: dict[int, str] = {}
 
     def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
         """Note a stage's work."""
-        self._events.append(("X", stage, begin_s, end_s, self._thread(), frames))
+        self._events.append(("X", stage, begin_s, end_s, threading.current_thread().name, frames))
 
     def queued(self, queue: str, length: int) -> None:
         """Note a queue's length."""
-        self._events.append(("C", f"queue: {queue}", time.perf_counter(), 0.0, 0, {"frames": length}))
+        self._events.append(("C", f"queue: {queue}", time.perf_counter(), 0.0, "", {"frames": length}))
 
     def dropped(self, frame: int) -> None:
         """Note a frame that is lost."""
-        self._events.append(("i", "dropped", time.perf_counter(), 0.0, self._thread(), [frame]))
+        self._events.append(("i", "dropped", time.perf_counter(), 0.0, threading.current_thread().name, [frame]))
 
     def finished(self, result: Result, now_s: float) -> None:
         """Note how old a frame was when it came out."""
         age_ms = round(1e3 * (now_s - result.grabbed_s), 3)
-        self._events.append(("C", "age", now_s, 0.0, 0, {"ms": age_ms}))
+        self._events.append(("C", "age", now_s, 0.0, "", {"ms": age_ms}))
 
     def __enter__(self) -> Self:
         return self
@@ -87,19 +86,13 @@ class Trace:
             if on_its_way is None:
                 raise SinkError(f"{self._path}: the trace cannot be written ({error.strerror or error})") from error
 
-    def _thread(self) -> int:
-        thread = threading.get_ident()
-        if thread not in self._names:
-            self._names[thread] = threading.current_thread().name
-        return thread
-
     def _documents(self, events: Sequence[_Event]) -> Iterator[dict[str, Any]]:
         process = os.getpid()
-        numbers = {thread: number for number, thread in enumerate(self._names, 1)}
+        names = sorted({thread for *_, thread, _ in events if thread})
+        numbers = {thread: number for number, thread in enumerate(names, 1)}
         yield {"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": "fer-live"}}
         for thread, number in numbers.items():
-            args = {"name": self._names[thread]}
-            yield {"name": "thread_name", "ph": "M", "pid": process, "tid": number, "args": args}
+            yield {"name": "thread_name", "ph": "M", "pid": process, "tid": number, "args": {"name": thread}}
         for phase, name, begin_s, end_s, thread, said in events:
             document = {"name": name, "ph": phase, "ts": self._us(begin_s), "pid": process}
             document["tid"] = numbers.get(thread, 0)

@@ -1,5 +1,6 @@
 """``fer-live`` as a user runs it: in a process of its own, on a synthesised clip with sound and on bad input."""
 
+import json
 import os
 import signal
 import subprocess
@@ -256,3 +257,38 @@ def test_bundled_model_finds_the_sample_face(detector: str, tmp_path: Path) -> N
     # Haar loses a face that tilts its head.
     assert faces >= (0.7 if detector == "haar" else 0.95) * frames
     assert done.stderr == ""
+
+
+def test_a_trace_is_written_also_when_interrupted(long_clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out, trace = tmp_path / "out.mp4", tmp_path / "trace.json"
+    process = start("--video", long_clip, "--out", out, "--model", tiny_model, "--trace", trace)
+    wait_for(tmp_path / "out.partial.mp4", process, 20_000)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    written = [
+        event["args"]["frame"] for event in json.loads(trace.read_text())["traceEvents"] if event["name"] == "write"
+    ]
+    assert written == frame_indexes(out)
+
+
+def test_exact_and_raw(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out = tmp_path / "out.mp4"
+    done = run("--video", clip, "--out", out, "--model", tiny_model, "--exact", "--no-smooth")
+    assert done.returncode == 0 and done.stderr == ""
+    assert frame_indexes(out) == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--exact", "--detect-every", "2"], ["--target-latency", "40", "--classify-every", "2"]]
+)
+def test_options_that_contradict_each_other(arguments: Sequence[str], clip: Path, tmp_path: Path) -> None:
+    assert_refused(run("--video", clip, "--out", tmp_path / "out.mp4", *arguments), arguments[-2], code=2)
+
+
+def test_a_file_cannot_be_late(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out = tmp_path / "out.mp4"
+    arguments = ("--video", clip, "--out", out, "--model", tiny_model)
+    assert_refused(run(*arguments, "--target-latency", 40), "clip.mp4", "--target-latency")
+    assert_refused(run(*arguments, "--trace", tmp_path / "none" / "trace.json"), "trace.json")
+    assert list(tmp_path.iterdir()) == []

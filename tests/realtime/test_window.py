@@ -2,16 +2,21 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
+import numpy as np
 import pytest
 
 from fer_live.realtime import window as module
 from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.cli import _watch
 from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.observer import Observers
+from fer_live.realtime.overlay import Overlay
 from fer_live.realtime.pipeline import Pipeline
+from fer_live.realtime.source_state import SourceState
+from fer_live.realtime.stats import RecentStats
 from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSource, make_frame, make_result
 from fer_live.realtime.window import Window, why_no_display
 
@@ -23,16 +28,21 @@ class FakeGui:
         self.keys = keys
         self.closed_at = closed_at
         self.shown: list[tuple[int, ...]] = []
+        self.last = np.zeros(0, np.uint8)
         self.waits_ms: list[int] = []
         self.destroyed = False
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cv2, "namedWindow", lambda *_: None)
         patch.setattr(cv2, "resizeWindow", lambda *_: None)
-        patch.setattr(cv2, "imshow", lambda _, image: self.shown.append(image.shape))
+        patch.setattr(cv2, "imshow", self.show)
         patch.setattr(cv2, "waitKey", self.wait)
         patch.setattr(cv2, "getWindowProperty", lambda *_: -1.0 if len(self.shown) == self.closed_at else 1.0)
         patch.setattr(cv2, "destroyWindow", self.destroy)
+
+    def show(self, _: str, image: np.ndarray) -> None:
+        self.shown.append(image.shape)
+        self.last = image.copy()
 
     def wait(self, milliseconds: int) -> int:
         self.waits_ms.append(milliseconds)
@@ -40,6 +50,19 @@ class FakeGui:
 
     def destroy(self, _: str) -> None:
         self.destroyed = True
+
+
+def window(
+    results: Channel[Result],
+    *,
+    paced: bool = False,
+    on_quit: Callable[[], None] = lambda: None,
+    state: Callable[[], SourceState] = SourceState,
+    stats: RecentStats | None = None,
+) -> Window:
+    stats = stats or RecentStats("yunet", "CPUExecutionProvider", is_live=True)
+    overlay = Overlay(stats.figures, state)
+    return Window("title", results, overlay, (64, 48), Observers([stats]), paced=paced, on_quit=on_quit)
 
 
 def filled(n: int, *, close: bool = True) -> Channel[Result]:
@@ -54,7 +77,9 @@ def filled(n: int, *, close: bool = True) -> Channel[Result]:
 def test_shows_every_result(monkeypatch: pytest.MonkeyPatch) -> None:
     gui = FakeGui([])
     gui.install(monkeypatch)
-    Window("title", filled(5), paced=False, on_quit=lambda: pytest.fail("nobody quits")).run()
+    stats = RecentStats("yunet", "CPUExecutionProvider", is_live=True)
+    window(filled(5), on_quit=lambda: pytest.fail("nobody quits"), stats=stats).run()
+    assert [stage.name for stage in stats.figures().stages] == ["show"]
     assert gui.shown == [(48, 64, 3)] * 5
     assert gui.destroyed
 
@@ -65,7 +90,7 @@ def test_the_user_ends_it_once_and_the_rest_is_drained(
 ) -> None:
     gui, ended, channel = FakeGui(keys, closed_at), [], filled(6)
     gui.install(monkeypatch)
-    Window("title", channel, paced=False, on_quit=lambda: ended.append(True)).run()
+    window(channel, on_quit=lambda: ended.append(True)).run()
     assert len(gui.shown) == 2 and ended == [True] and gui.destroyed
     assert channel.get_many(1, fill=False) == []
 
@@ -74,7 +99,7 @@ def test_an_aborted_run_closes_the_window(monkeypatch: pytest.MonkeyPatch) -> No
     gui, channel = FakeGui([]), filled(3)
     gui.install(monkeypatch)
     channel.abort()
-    Window("title", channel, paced=False, on_quit=lambda: None).run()
+    window(channel).run()
     assert gui.shown == [] and gui.destroyed
 
 
@@ -83,7 +108,7 @@ def test_a_watched_file_waits_for_each_frames_time(monkeypatch: pytest.MonkeyPat
     gui = FakeGui([])
     gui.install(monkeypatch)
     monkeypatch.setattr(module.time, "perf_counter", lambda: 100.0)
-    Window("title", filled(4), paced=True, on_quit=lambda: None).run()
+    window(filled(4), paced=True).run()
     assert gui.waits_ms == [1, 40, 80, 120]
 
 
@@ -102,11 +127,57 @@ def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytes
     pipeline = Pipeline(source, FakeDetector(), FakeClassifier(), [], display)
     pipeline.interrupt()
     pipeline.interrupt()
-    _watch(pipeline, display, source.info, paced=False)
+    _watch(pipeline, display, source, RecentStats("fake", "fake", is_live=True), paced=False)
     assert gui.destroyed
     hangs.set()
     with pytest.raises(KeyboardInterrupt):
         pipeline.wait()
+
+
+def test_h_shows_and_hides_the_hud_on_the_views_copy_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    gui, results = FakeGui([-1, ord("h"), -1, ord("h")]), filled(5)
+    kept = list(results)
+    before = [result.frame.y.copy() for result in kept]
+    again: Channel[Result] = Channel(5, Overflow.BLOCK)
+    for result in kept:
+        again.put(result)
+    again.close()
+    gui.install(monkeypatch)
+    corners = []
+    monkeypatch.setattr(
+        cv2, "imshow", lambda _, image: (gui.show(_, image), corners.append(image[10:30, 10:30].mean()))
+    )
+    window(again).run()
+    # Five frames, and one more picture for each time that the key was pressed.
+    assert len(gui.shown) == 7
+    hidden, shown = [corners[index] for index in (0, 1, 5, 6)], [corners[index] for index in (2, 3, 4)]
+    assert min(abs(a - b) for a in hidden for b in shown) > 5
+    for result, y in zip(kept, before, strict=True):
+        assert (result.frame.y == y).all()
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_a_lost_source_is_told_while_no_frames_come(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window goes on to live: the banner is drawn over the last frame, or over nothing, and keys are heard."""
+    lost, results = SourceState("camera 0: gives no frames", 0.0), filled(frames, close=False)
+    gui = FakeGui([])
+    gui.install(monkeypatch)
+    monkeypatch.setattr(module, "PUMP_S", 0.001)
+    asked: list[bool] = []
+
+    def state() -> SourceState:
+        return lost
+
+    def wait(_: int) -> int:
+        asked.append(True)
+        return ord("q") if len(gui.shown) == frames + 1 else -1
+
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    window(results, state=state, on_quit=results.close).run()
+    assert len(gui.shown) == frames + 1
+    middle = gui.last[22:26].reshape(-1, 3).astype(int)
+    # Orange ground: much red, little blue.
+    assert (middle[:, 2] - middle[:, 0]).max() > 100
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")

@@ -1,0 +1,150 @@
+"""The options of ``fer-live`` that say how faces are found and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+from fer_live.errors import SourceError
+
+if TYPE_CHECKING:
+    from .datatypes import SourceInfo
+
+__all__ = ["EngineOptions", "engine_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DETECT_SIZE = 640
+LEAST_DETECT_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What was asked for; ``None`` where the engine chooses."""
+
+    model: Path | None
+    detector: str
+    detect_size: int | None
+    verify_eyes: bool | None
+    device: str
+    threads: int
+    detect_every: int | None
+    classify_every: int | None
+    exact: bool
+    smooth: bool
+    target_latency: float | None
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """The values of these options, which are removed from a command's.
+
+        Raises:
+            click.UsageError: they don't go together.
+        """
+        options = cls(**{field.name: values.pop(field.name) for field in fields(cls)})
+        intervals = {"--detect-every": options.detect_every, "--classify-every": options.classify_every}
+        tuned = [name for name, value in intervals.items() if value is not None]
+        if options.exact:
+            sized = ["--detect-size"] if options.detect_size is not None else []
+            latency = ["--target-latency"] if options.target_latency is not None else []
+            if contrary := [*tuned, *sized, *latency]:
+                raise click.UsageError(f"--exact looks at everything; it doesn't go with {' and '.join(contrary)}")
+        elif options.target_latency is not None and tuned:
+            raise click.UsageError(f"--target-latency chooses for itself what {' and '.join(tuned)} would fix")
+        return options
+
+    def pipeline_arguments(self) -> dict[str, Any]:
+        """How :class:`~.pipeline.Pipeline` is to work."""
+        return {
+            "detect_every": 1 if self.exact else self.detect_every,
+            "classify_every": 1 if self.exact else self.classify_every,
+            "smooth": self.smooth,
+            "target_latency_ms": self.target_latency,
+        }
+
+    def detect_size_for(self, info: SourceInfo) -> int:
+        """Longer side of the copy of a source's frames that is searched, pixels."""
+        return max(LEAST_DETECT_SIZE, *info.size_wh) if self.exact else self.detect_size or DETECT_SIZE
+
+    def check_source(self, info: SourceInfo) -> None:
+        """See that the source goes with the options.
+
+        Raises:
+            SourceError: it doesn't.
+        """
+        if self.target_latency is not None and not info.is_live:
+            raise SourceError(f"{info.name}: is not live, so nothing can be late; leave out --target-latency")
+
+
+def engine_options(command: F) -> F:
+    """Add them to a command."""
+    options = [
+        click.option(
+            "--model",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Use this .onnx, written by fer-export, instead of the bundled one.",
+        ),
+        click.option(
+            "--detector",
+            type=click.Choice(["yunet", "mediapipe", "haar"]),
+            default="yunet",
+            show_default=True,
+            help="What finds the faces. mediapipe needs the extra fer-live[mediapipe].",
+        ),
+        click.option(
+            "--detect-size",
+            type=click.IntRange(LEAST_DETECT_SIZE, 8192),
+            metavar="PX",
+            help="Longer side of the copy that faces are searched in: larger finds smaller faces and takes longer.  "
+            f"[default: {DETECT_SIZE}]",
+        ),
+        click.option(
+            "--verify-eyes/--no-verify-eyes",
+            default=None,
+            help="Keep a face only where eyes are found in it (Haar).  [default: with --detector haar]",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Where the expression model runs: auto takes what is faster, cuda fails where CUDA cannot be used.",
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the model."
+        ),
+        click.option(
+            "--detect-every",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Search every N-th frame for faces and follow them in between.  [default: as the scene needs]",
+        ),
+        click.option(
+            "--classify-every",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Read each face on every N-th frame.  [default: about six times a second]",
+        ),
+        click.option(
+            "--exact", is_flag=True, help="Search every frame at full resolution and read every face of it; slow."
+        ),
+        click.option(
+            "--smooth/--no-smooth",
+            default=True,
+            help="Steady the expressions over time, or show each answer of the model as it is.  [default: smooth]",
+        ),
+        click.option(
+            "--target-latency",
+            type=click.FloatRange(1, 10_000),
+            metavar="MS",
+            help="Live: spend less on finding and reading faces where frames come out later than this.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
