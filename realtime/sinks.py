@@ -32,6 +32,7 @@ _KEYFRAME_EVERY_S = 2
 _MP4_TICK = Fraction(1, 120_000)
 _MATROSKA_TICK = Fraction(1, 1000)  # its own; finer times would be rounded, and could then repeat
 _FRAGMENT_MS = 500
+_MOST_TICKS = 2**31 - 1  # from one picture to the next: what MP4 has room for, 5 hours
 
 
 class VideoFileSink:
@@ -87,7 +88,7 @@ class VideoFileSink:
         self.size_wh = (width + width % 2, height + height % 2)
         """(width, height) in pixels of the file."""
         self._tick = _MATROSKA_TICK if self._format == "matroska" else _MP4_TICK
-        self._frame_ticks = max(1, round(1 / (info.fps or 25) / self._tick))
+        self._frame_ticks = min(max(1, round(1 / (info.fps or 25) / self._tick)), _MOST_TICKS)
         self._container: av.container.OutputContainer | None = None
         self._held: Packet[VideoStream] | None = None
         self._last_ticks = -1
@@ -271,6 +272,10 @@ class VideoFileSink:
                 rows[:h, w:] = rows[:h, w - 1 : w]
                 rows[h:] = rows[h - 1 : h]
         ticks = max(round(frame.time_s / self._tick), self._last_ticks + 1)
+        jump = ticks - max(0, self._last_ticks)
+        if jump > _MOST_TICKS:
+            hours = float(jump * self._tick) / 3600
+            raise ValueError(f"the input's time jumps by {hours:,.0f} hours before frame {frame.index}")
         if self._last_ticks < 0 or ticks - self._key_ticks >= _KEYFRAME_EVERY_S / self._tick - self._frame_ticks // 2:
             prepared.pict_type = PictureType.I
             self._key_ticks = ticks

@@ -54,7 +54,7 @@ def test_an_extra_field_is_refused() -> None:
         Contract.from_json(json.dumps({**raw(), "framing": {**raw()["framing"], "gamma": 2.2}}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "{}", '"contract"', "[" * 100_000, '{"version": 1, "heads": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "{}", '"contract"', "[" * 100_000, '{"version": 1}'])
 def test_something_else_is_refused(text: str) -> None:
     with pytest.raises(ContractError):
         Contract.from_json(text)

@@ -386,6 +386,28 @@ def test_an_error_leaves_a_playable_partial_and_the_target(tmp_path: Path, suffi
     assert [read_index(y) for _, y, _ in pictures(sink.partial_path)] == list(range(30))
 
 
+@pytest.mark.parametrize("hours", [6, 10**6, 10**15])
+def test_a_time_that_jumps_beyond_what_mp4_holds_is_told(tmp_path: Path, hours: int) -> None:
+    """As a damaged stamp does; the muxer would write a file without pictures."""
+    with VideoFileSink(tmp_path / "clip.mp4", INFO, copy_from=None) as sink:
+        for result in some_results(30):
+            sink.write(result)
+        with pytest.raises(
+            SinkError, match=rf"time jumps by {hours:,} hours before frame 30\); what was written is in"
+        ):
+            sink.write(make_result(make_frame(96, 64, 30, 3600 * hours)))
+    assert len(pictures(tmp_path / "clip.partial.mp4")) == 30
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_a_rate_of_a_frame_a_day_still_gives_the_picture(tmp_path: Path) -> None:
+    info = SourceInfo("slow", (96, 64), Fraction(1, 86_400), 1, is_live=False)
+    with VideoFileSink(tmp_path / "clip.mp4", info, copy_from=None) as sink:
+        sink.write(next(some_results()))
+        sink.finish()
+    assert len(pictures(tmp_path / "clip.mp4")) == 1
+
+
 def test_leaving_early_without_a_frame_leaves_nothing(tmp_path: Path) -> None:
     with VideoFileSink(tmp_path / "clip.mp4", INFO, copy_from=None):
         pass
