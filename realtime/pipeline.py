@@ -321,11 +321,12 @@ class Pipeline:
         index, started_s = (result.frame.index,), time.perf_counter()
         if self._annotator is not None:
             self._annotator.draw(result)
+            self.observers.worked("draw", index, started_s, time.perf_counter())
         drawn_s = time.perf_counter()
-        self.observers.worked("draw", index, started_s, drawn_s)
         for sink in self._sinks:
             sink.write(result)
         done_s = time.perf_counter()
-        self.observers.worked("write", index, drawn_s, done_s)
+        if self._sinks:
+            self.observers.worked("write", index, drawn_s, done_s)
         spent = {"draw": 1e3 * (drawn_s - started_s), "write": 1e3 * (done_s - drawn_s)}
         return replace(result, latency_ms={**result.latency_ms, **spent})

@@ -18,6 +18,8 @@ __all__ = ["LATELY_S", "RecentStats", "Summary"]
 LATELY_S = 3.0
 """Figures for a view are of the last so many seconds."""
 
+_ORDER = ("read", "detect", "track", "classify", "smooth", "draw", "write", "show")
+_STILL_S = 0.5  # after so long without another frame the last one's age is told as it grows
 _MOST = 4096  # observations of a stage in that time at most: more are no better a sample
 
 
@@ -71,11 +73,14 @@ class RecentStats:
         self._lock = threading.Lock()
         self._stages: dict[str, deque[tuple[float, float]]] = {}  # (end, milliseconds a frame)
         self._finished: deque[float] = deque(maxlen=_MOST)
-        self._age_ms: float | None = None
+        self._grabbed_s: float | None = None
+        self._finished_s = 0.0
         self._dropped = self._faces = 0
 
     def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
         """Count each frame's share."""
+        if stage == "read" and self._is_live:
+            return  # most of it is the camera's own time
         with self._lock:
             kept = self._stages.get(stage)
             if kept is None:
@@ -94,24 +99,29 @@ class RecentStats:
         """Note when, how old the frame was, and its faces."""
         with self._lock:
             self._finished.append(now_s)
-            self._age_ms = 1e3 * (now_s - result.grabbed_s)
+            self._grabbed_s, self._finished_s = result.grabbed_s, now_s
             self._faces = len(result.faces)
 
     def figures(self) -> HudFigures:
-        """Of the last :data:`LATELY_S` seconds; stages stand in the order in which they first worked."""
-        since_s = self._clock() - LATELY_S
+        """Of the last :data:`LATELY_S` seconds; stages in the order of the pipeline."""
+        now_s = self._clock()
+        since_s = now_s - LATELY_S
         with self._lock:
             for kept in self._stages.values():
                 while kept and kept[0][0] < since_s:
                     kept.popleft()
             while self._finished and self._finished[0] < since_s:
                 self._finished.popleft()
-            stages = {name: [ms for _, ms in kept] for name, kept in self._stages.items() if kept}
-            times, age_ms, dropped, faces = list(self._finished), self._age_ms, self._dropped, self._faces
+            stages = {name: [ms for _, ms in self._stages.get(name, ())] for name in _ORDER}
+            times, dropped, faces = list(self._finished), self._dropped, self._faces
+            age_ms = None
+            if self._is_live and self._grabbed_s is not None:
+                seen_s = now_s if now_s - self._finished_s > _STILL_S else self._finished_s
+                age_ms = 1e3 * (seen_s - self._grabbed_s)
         return HudFigures(
-            tuple(StageFigures(name, *np.percentile(ms, (50, 95)).tolist()) for name, ms in stages.items()),
+            tuple(StageFigures(name, *np.percentile(ms, (50, 95)).tolist()) for name, ms in stages.items() if ms),
             (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0,
-            age_ms if self._is_live else None,
+            age_ms,
             dropped,
             self._provider,
             self._detector,

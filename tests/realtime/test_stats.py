@@ -33,6 +33,13 @@ def test_percentiles_are_those_of_the_last_seconds(durations_ms: list[float]) ->
     np.testing.assert_allclose((stage.p50_ms, stage.p95_ms), np.percentile(durations_ms, (50, 95)), atol=1e-6)
 
 
+def test_stages_stand_in_the_pipelines_order() -> None:
+    stats = recent(Clock(), is_live=False)
+    for stage in ("show", "classify", "track", "read", "detect"):
+        stats.worked(stage, (0,), 0.0, 0.0)
+    assert [stage.name for stage in stats.figures().stages] == ["read", "detect", "track", "classify", "show"]
+
+
 def test_a_batch_counts_a_frames_share() -> None:
     stats = recent(Clock())
     stats.worked("classify", (1, 2, 3, 4), 0.0, 0.040)
@@ -53,4 +60,6 @@ def test_rate_age_drops_and_faces() -> None:
     assert figures.age_ms is not None and round(figures.age_ms) == 1200  # grabbed at 0
     clock.now_s += LATELY_S
     assert stats.figures().fps == 0 and stats.figures().stages == ()
+    # The last frame grows older in the window.
+    assert stats.figures().age_ms == 1e3 * clock.now_s
     assert recent(clock, is_live=False).figures().age_ms is None

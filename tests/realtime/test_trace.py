@@ -46,7 +46,7 @@ def frames_of(event: dict[str, Any]) -> list[int]:
 def traced(path: Path, count: int, **failing: Any) -> None:
     frames = [make_frame(96, 64, index, index / 25) for index in range(count)]
     with Trace(path) as trace:
-        sink = ListSink(**failing)
+        sink = ListSink(needs_pixels=True, **failing)
         detector = FakeDetector(FACE)
         Pipeline(ListSource(frames), detector, FakeClassifier(), [sink], observers=[trace], detect_every=1).run()
 
