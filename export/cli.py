@@ -41,11 +41,12 @@ _FIRST_OPSET, _LAST_OPSET, _DEFAULT_OPSET = 18, 23, 18
     help="FER2013 as .csv, .npz or folder: its Training images give --int8 the ranges of the activations, its "
     "PublicTest images the temperatures.",
 )
+@click.option("--fp16", is_flag=True, help="Write a half-precision model for GPUs, too, beside it: FILE_fp16.onnx.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the timing.")
 @click.version_option(package_name="fer-live", prog_name="fer-export")
 @debug_option
 def export_command(
-    checkpoint: Path, out: Path | None, opset: int, int8: bool, calibrate: Path | None, threads: int
+    checkpoint: Path, out: Path | None, opset: int, int8: bool, calibrate: Path | None, fp16: bool, threads: int
 ) -> None:
     """Export CHECKPOINT, the model.pt that fer-train writes, to ONNX.
 
@@ -76,8 +77,11 @@ def export_command(
     from .onnx_export import check_target, export_model, write_models
     from .verify import verify
 
-    small_target = target.with_name(f"{target.stem}_int8.onnx")
-    for path in (target, small_target) if int8 else (target,):
+    targets = [
+        target,
+        *(target.with_name(f"{target.stem}_{kind}.onnx") for kind in ("int8",) * int8 + ("fp16",) * fp16),
+    ]
+    for path in targets:
         check_target(path)
     dataset = _read(calibrate) if calibrate is not None else None
     loaded = load_checkpoint(checkpoint)
@@ -85,9 +89,14 @@ def export_command(
     model = export_model(loaded, opset=opset, provenance=provenance)
     data = model.SerializeToString()
     parity = verify(loaded, data)
-    small, said = _int8_model(model, data, dataset, provenance) if dataset is not None else (b"", {})
-    speeds = [_speed(bytes_, threads) for bytes_ in (data, small) if bytes_]
-    write_models({target: data, small_target: small} if small else {target: data})
+    others: list[tuple[bytes, dict[str, str]]] = []
+    if dataset is not None:
+        small, said = _int8_model(model, data, dataset, provenance)
+        others.append((small, {**said, "speed": _speed(small, threads)}))
+    if fp16:
+        others.append(_half_model(model, data, provenance))
+    speed = _speed(data, threads)
+    write_models(dict(zip(targets, [data, *(bytes_ for bytes_, _ in others)], strict=True)))
 
     heads = ", ".join(f"{head.name} ({len(head.labels)})" for head in loaded.contract.heads)
     epoch = loaded.provenance.get("epoch")
@@ -101,12 +110,12 @@ def export_command(
             "opset": f"{opset}, written by fer-live {__version__}",
             "parity": f"{parity.max_probability_difference:.1e} at most between torch and onnxruntime, "
             f"{parity.faces} faces",
-            "speed": speeds[0],
+            "speed": speed,
         }
     )
-    if int8:
+    for path, (bytes_, said) in zip(targets[1:], others, strict=True):
         click.echo()
-        _print({"file": f"{small_target}", "size": f"{len(small) / 1e6:.2f} MB", **said, "speed": speeds[1]})
+        _print({"file": f"{path}", "size": f"{len(bytes_) / 1e6:.2f} MB", **said})
 
 
 def _read(path: Path) -> Fer2013:
@@ -148,6 +157,22 @@ def _int8_model(
         before, after = found.accuracies
         said["accuracy"] = f"{100 * after:.2f} %, float32 {100 * before:.2f} %, {faces}"
     return small, said
+
+
+def _half_model(model: onnx.ModelProto, data: bytes, provenance: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """The half-precision model's bytes, compared with the float32 one's, and what is to be said of it."""
+    from .half import to_half
+    from .quantise import contract_of
+    from .verify import HALF_MEAN_TOLERANCE, compare, comparison_faces
+
+    half = to_half(model, provenance).SerializeToString()
+    faces = comparison_faces(contract_of(model).size)
+    found = compare(data, half, faces, option="fp16", accepted=HALF_MEAN_TOLERANCE)
+    return half, {
+        "agreement": f"probabilities {found.max_difference:.1e} apart at most, {found.faces} drawn pictures, on the "
+        "CPU, which rounds the weights only",
+        "speed": "not timed: a CPU computes it in float32; benchmarks/cuda.py times it on a GPU",
+    }
 
 
 def _speed(model: bytes, threads: int) -> str:

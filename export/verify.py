@@ -19,6 +19,7 @@ from .probe import probe_faces
 
 __all__ = [
     "BATCH_SIZES",
+    "HALF_MEAN_TOLERANCE",
     "INT8_MEAN_TOLERANCE",
     "TOLERANCE",
     "Agreement",
@@ -35,6 +36,9 @@ TOLERANCE = 1e-4
 
 INT8_MEAN_TOLERANCE = 0.05
 """Mean over faces of the largest probability difference that is accepted between an int8 model and its float32 one."""
+
+HALF_MEAN_TOLERANCE = 0.005
+"""The same for a half-precision model; on the CPU, which rounds its weights and not what is computed with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +127,27 @@ class Agreement:
 
 
 def compare(
-    reference: bytes, model: bytes, crops: NDArray[np.uint8], truth: NDArray[np.int64] | None = None
+    reference: bytes,
+    model: bytes,
+    crops: NDArray[np.uint8],
+    truth: NDArray[np.int64] | None = None,
+    *,
+    option: str = "int8",
+    accepted: float = INT8_MEAN_TOLERANCE,
 ) -> Agreement:
-    """Compare an int8 model with the float32 model that it was made of.
+    """Compare a model of fewer bits with the float32 model that it was made of.
 
     Args:
         reference: the float32 ``.onnx`` file's bytes.
-        model: the int8 one's.
-        crops: (N, 1, S, S) uint8, N > 0; none that the int8 model's ranges were found on.
+        model: the other one's.
+        crops: (N, 1, S, S) uint8, N > 0; none that an int8 model's ranges were found on.
         truth: (N,) labels of the first head.
+        option: of ``fer-export`` that made it.
+        accepted: mean over faces of the largest probability difference.
 
     Raises:
         ModelError: the outputs of :data:`BATCH_SIZES` faces have other shapes or are not finite, it answers its own
-            probe otherwise, or its answers differ by more than :data:`INT8_MEAN_TOLERANCE`.
+            probe otherwise, or its answers differ by more than ``accepted``.
     """
     sessions = open_session(reference), open_session(model)
     metadata = ModelMetadata.from_props(sessions[1].get_modelmeta().custom_metadata_map)
@@ -145,20 +157,20 @@ def compare(
         for one, other in zip(*(session.run(None, {INPUT_NAME: faces}) for session in sessions), strict=True):
             if one.shape != other.shape or not np.isfinite(other).all():
                 raise ModelError(
-                    f"the int8 model answers {size} faces with {other.shape}, expected {one.shape}, finite"
+                    f"the {option} model answers {size} faces with {other.shape}, expected {one.shape}, finite"
                 )
     probe = sessions[1].run([name], {INPUT_NAME: metadata.probe.faces})[0]
     if not metadata.probe.max_difference(probe) <= metadata.probe.tolerance:
-        raise ModelError("the int8 model answers its own probe differently than when it was made")
+        raise ModelError(f"the {option} model answers its own probe differently than when it was made")
     one, other = (
         np.concatenate([session.run([name], {INPUT_NAME: crops[at : at + 256]})[0] for at in range(0, len(crops), 256)])
         for session in sessions
     )
     difference = np.abs(one - other).max(axis=1)
-    if not difference.mean() <= INT8_MEAN_TOLERANCE:
+    if not difference.mean() <= accepted:
         raise ModelError(
-            f"int8 changes this network's probabilities by {difference.mean():.2g} on average, accepted are "
-            f"{INT8_MEAN_TOLERANCE:g}: leave --int8 out"
+            f"{option} changes this network's probabilities by {difference.mean():.2g} on average, accepted are "
+            f"{accepted:g}: leave --{option} out"
         )
     labels = one.argmax(axis=1), other.argmax(axis=1)
     return Agreement(
