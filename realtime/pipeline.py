@@ -22,7 +22,7 @@ from fer_live.preprocess import crop_faces
 
 from .admission import Admission
 from .annotate import Annotator
-from .channel import Aborted, Channel, Overflow
+from .channel import Channel, Overflow
 from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
 from .finder import FaceFinder, Found
 from .freshness import Freshness
@@ -217,9 +217,8 @@ class Pipeline:
     def _guard(self, name: str, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except Aborted:
-            pass
         except BaseException as error:
+            # Aborted, too: of our own channels it changes nothing, of somebody else's it must not leave us waiting.
             self.abort(error)
         finally:
             if name == "write":

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_live.preprocess import crop_faces
-from fer_live.realtime.channel import Channel, Overflow
+from fer_live.realtime import admission
+from fer_live.realtime.channel import Aborted, Channel, Overflow
 from fer_live.realtime.datatypes import Faces, Frame, Result
 from fer_live.realtime.pipeline import BATCH_FRAMES, Pipeline
-from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
+from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame, make_result
 
 EVERY_FRAME = {"detect_every": 1, "classify_every": 1, "smooth": False}
 
@@ -90,6 +91,14 @@ def test_the_original_error_of_any_stage_arrives(stage: str, at: int) -> None:
         pipeline.run()
     assert caught.value is error
     assert not sink.finished
+
+
+def test_a_sink_whose_own_channel_was_aborted_ends_the_run() -> None:
+    """Not the pipeline's doing: nobody else would end the other stages."""
+    error = Aborted()
+    with pytest.raises(Aborted) as caught:
+        Pipeline(ListSource(frames(100)), FakeDetector(), FakeClassifier(), [ListSink(error=error, error_at=3)]).run()
+    assert caught.value is error
 
 
 def test_error_while_finishing_arrives() -> None:
@@ -198,3 +207,55 @@ def test_results_carry_the_latency_of_each_stage() -> None:
     for result in display:
         assert set(result.latency_ms) == {"wait", "detect", "classify", "smooth", "draw", "write"}
         assert all(value >= 0 for value in result.latency_ms.values())
+
+
+def test_live_no_frame_waits_behind_a_slow_classifier() -> None:
+    """What comes while the classifier is busy is replaced by the freshest, not kept in a queue."""
+    may_go_on, first_seen = threading.Event(), threading.Event()
+    given = frames(50)
+
+    def slow(crops: np.ndarray) -> np.ndarray:
+        first_seen.set()
+        assert may_go_on.wait(60)
+        return brightest_is(crops)
+
+    class LiveSource(ListSource):
+        def __iter__(self) -> Iterator[Frame]:
+            yield given[0]
+            assert first_seen.wait(60)
+            yield from given[1:]
+            may_go_on.set()
+
+    source = LiveSource(given)
+    source.info = replace(source.info, is_live=True, frame_count=None)
+    sink = ListSink()
+    summary = Pipeline(source, FakeDetector(faces_of), FakeClassifier(function=slow), [sink], **EVERY_FRAME).run()
+    shown = [result.frame.index for result in sink.results]
+    assert shown[0] == 0 and shown[-1] == 49 and len(shown) <= admission.MOST + 1
+    assert len(shown) + summary.dropped == 50
+
+
+@pytest.mark.parametrize("needs_pixels", [False, True])
+def test_draws_only_where_somebody_looks(needs_pixels: bool) -> None:
+    sink = ListSink(needs_pixels=needs_pixels)
+    Pipeline(ListSource(frames(4)), FakeDetector(faces_of), FakeClassifier(), [sink], **EVERY_FRAME).run()
+    for before, result in zip(frames(4), sink.results, strict=True):
+        drawn = (before.y != result.frame.y).any()
+        assert drawn == (needs_pixels and len(result.faces) > 0)
+
+
+def test_a_late_machine_makes_less_effort_and_the_detector_is_asked_for_less() -> None:
+    """The governor's steps reach the detector; time is the detector's own, frames come when it is done."""
+    sizes: list[int | None] = []
+
+    class Sized(FakeDetector):
+        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+            sizes.append(detect_size)
+            return super().detect(frame, detect_size)
+
+    pipeline = Pipeline(ListSource(frames(1)), Sized(faces_of), FakeClassifier(), target_latency_ms=20)
+    result = make_result(make_frame(96, 64))
+    for index in range(90):  # 3 s of frames that are 100 ms old
+        pipeline.observers.finished(replace(result, grabbed_s=index / 30), index / 30 + 0.1)
+    pipeline.run()
+    assert sizes and sizes[0] is not None and sizes[0] < FakeDetector.detect_size
