@@ -1,6 +1,7 @@
 """When the detector looks, and that every frame has its faces in between."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors import create_detector
 from fer_live.realtime.finder import EMPTY_S, FULL_SIZE_EVERY, STEADY_S, FaceFinder
+from fer_live.realtime.sources import FileSource
 from fer_live.realtime.testing import FakeDetector, grey_frame, shifted
 from fer_live.realtime.tracker import iou
 
@@ -149,3 +151,38 @@ def test_the_same_frames_give_the_same_faces_again(portrait: np.ndarray) -> None
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         FaceFinder(FakeDetector(), detect_every=0)
+
+
+@pytest.mark.data
+def test_each_of_four_speakers_keeps_an_id_until_the_next_takes_the_place(
+    shared_media: Callable[[str], Path],
+) -> None:
+    ids: dict[tuple[int, bool, bool], set[int]] = {}
+    with create_detector("yunet") as detector, FileSource(shared_media("grid_four_720p.mp4")) as source:
+        finder = FaceFinder(detector)
+        for frame in source:
+            found = finder.update(frame)
+            assert len(found.faces) == 4
+            for (x, y, _, _), track in zip(found.faces.squares.tolist(), found.track_ids.tolist(), strict=True):
+                ids.setdefault((frame.index // 75, x > 640, y > 360), set()).add(track)
+    assert len(ids) == 16
+    assert all(len(tracks) == 1 for tracks in ids.values())
+    assert finder.track_count >= 12
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["tears_of_steel_360p.mp4", "two_people_turning.gif", "classroom.gif"])
+def test_nearly_all_faces_are_found_that_looking_at_every_frame_finds(
+    shared_media: Callable[[str], Path], name: str
+) -> None:
+    faces = hits = extra = 0
+    with create_detector("yunet") as detector, FileSource(shared_media(name)) as source:
+        finder = FaceFinder(detector)
+        for frame in source:
+            truth, ours = detector.detect(frame).xyxy, finder.update(frame).faces.xyxy
+            overlap = iou(truth, ours)
+            faces += len(truth)
+            hits += int((overlap.max(1, initial=0) >= 0.5).sum())
+            extra += int((overlap.max(0, initial=0) < 0.5).sum())
+    assert hits >= 0.98 * faces > 0
+    assert extra <= 0.02 * faces
