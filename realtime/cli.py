@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,7 @@ from fer_live import __version__
 from fer_live.cli_errors import debug_option, one_line, run_command
 from fer_live.errors import DeviceError, FerLiveError
 
-from .engine_options import EngineOptions, engine_options
+from .engine_options import EngineOptions, engine_options, open_models
 from .source_options import source_options
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _run(options: Options) -> int:
         stack.enter_context(source)
         options.engine.check_source(source.info)
         sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
-        detector, classifier = _open_models(options, source.info, stack, is_live=source.info.is_live)
+        detector, classifier = open_models(options.engine, source.info, stack, _say)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         paced = not source.info.is_live and sink is None
         display: Channel[Result] | None = None
@@ -198,33 +198,6 @@ def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> Vid
     return VideoFileSink(
         options.out, info, copy_from=sound_of, codec=options.codec, preset=options.preset, crf=options.crf
     )
-
-
-def _open_models(options: Options, info: SourceInfo, stack: ExitStack, *, is_live: bool) -> tuple[Any, Any]:
-    import cv2
-
-    from .classifier import Device
-    from .detectors import create_detector
-    from .device_choice import likely_batch, open_classifier
-
-    # The stages are the threads; OpenCV's own would take their cores.
-    cv2.setNumThreads(1)
-    device: Device | Literal["auto"] = "auto" if options.engine.device == "auto" else Device(options.engine.device)
-    choice = open_classifier(options.engine.model, device, options.engine.threads, batch=likely_batch(is_live))
-    if choice.warning is not None:
-        _say(f"warning: {choice.warning}")
-    if choice.reason is not None:
-        _say(choice.reason)
-    classifier = choice.classifier
-    if is_live:
-        classifier.warm_up()  # a file can wait for a batch size that it has not had; a camera's view must not stand
-    detector = create_detector(
-        options.engine.detector,
-        detect_size=options.engine.detect_size_for(info),
-        verify_eyes=options.engine.verify_eyes,
-        framing=classifier.contract.framing,
-    )
-    return stack.enter_context(detector), classifier
 
 
 def _open_trace(path: Path) -> Trace:

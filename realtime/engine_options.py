@@ -1,20 +1,21 @@
-"""The options of ``fer-live`` that say how faces are found and read."""
+"""The options of ``fer-live`` that say how faces are found and read, and the models that they ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import click
 
 from fer_live.errors import SourceError
 
 if TYPE_CHECKING:
-    from .datatypes import SourceInfo
+    from .datatypes import Classifier, Detector, SourceInfo
 
-__all__ = ["EngineOptions", "engine_options"]
+__all__ = ["EngineOptions", "engine_options", "open_models"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,6 +79,36 @@ class EngineOptions:
         """
         if self.target_latency is not None and not info.is_live:
             raise SourceError(f"{info.name}: is not live, so nothing can be late; leave out --target-latency")
+
+
+def open_models(
+    options: EngineOptions, info: SourceInfo, stack: ExitStack, tell: Callable[[str], None]
+) -> tuple[Detector, Classifier]:
+    """The detector, closed with the stack, and the classifier for a source; ``tell`` gets what a user should know."""
+    import cv2
+
+    from .classifier import Device
+    from .detectors import create_detector
+    from .device_choice import likely_batch, open_classifier
+
+    # The stages are the threads; OpenCV's own would take their cores.
+    cv2.setNumThreads(1)
+    device: Device | Literal["auto"] = "auto" if options.device == "auto" else Device(options.device)
+    choice = open_classifier(options.model, device, options.threads, batch=likely_batch(info.is_live))
+    if choice.warning is not None:
+        tell(f"warning: {choice.warning}")
+    if choice.reason is not None:
+        tell(choice.reason)
+    classifier = choice.classifier
+    if info.is_live:
+        classifier.warm_up()  # a file can wait for a batch size that it has not had; a camera's view must not stand
+    detector = create_detector(
+        options.detector,
+        detect_size=options.detect_size_for(info),
+        verify_eyes=options.verify_eyes,
+        framing=classifier.contract.framing,
+    )
+    return stack.enter_context(detector), classifier
 
 
 def engine_options(command: F) -> F:
