@@ -5,6 +5,7 @@ Only click is imported at the top: ``--help`` and mistakes on the command line m
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -114,6 +115,8 @@ def command(context: click.Context, /, **values: Any) -> None:
 
 def main() -> None:
     """Entry point of ``fer-live``."""
+    # NumPy's BLAS has nothing to do here, but its threads, once started, keep cores busy that the stages want.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run_command(command, PROG))
 
 
@@ -219,6 +222,11 @@ def _watch(pipeline: Pipeline, display: Channel[Result], source: Source, stats: 
 
 def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
     """Start the pipeline and show how far it is, on stderr, until it is done."""
+    if not sys.stderr.isatty():
+        # Piped or in a log there is nothing to redraw: the line at the end says it all.
+        pipeline.start()
+        pipeline.wait_until_done()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -230,8 +238,7 @@ def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
         TextColumn("{task.fields[fps]:.0f} fps"),
         TimeRemainingColumn() if info.frame_count else TimeElapsedColumn(),
     ]
-    # Piped or in a log there is nothing to redraw: the line at the end says it all.
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(Path(info.name).name, total=info.frame_count, fps=0.0)
         pipeline.start()
         while not pipeline.is_done(0.1):

@@ -13,7 +13,7 @@ from .tracker import Ids, Tracker, iou
 
 __all__ = ["FaceFinder", "Found"]
 
-STEADY_S = 0.4
+STEADY_S = 0.5
 """Time between two looks of the detector while all known faces are followed well."""
 
 MOVING_S = 0.16
