@@ -156,7 +156,8 @@ def _cpu_session(model: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     set_up(options, threads)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=[CPU_PROVIDER])
+        # Its fallback prints to stdout and tries the same again.
+        return onnxruntime.InferenceSession(model, options, providers=[CPU_PROVIDER], enable_fallback=0)
     except Exception as error:
         raise ModelError(f"onnxruntime cannot load it: {first_line(error)}") from error
 

@@ -64,7 +64,9 @@ class YuNetDetector:
         options = onnxruntime.SessionOptions()
         set_up(options, 1)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime's exceptions share no base but this one
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: onnxruntime cannot load the face detector: {reason}") from error

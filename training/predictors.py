@@ -87,7 +87,7 @@ def open_session(model: bytes, *, threads: int = 0, name: str = "model") -> onnx
     options = onnxruntime.SessionOptions()
     set_up(options, threads)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's own exceptions have no common base but Exception
         raise ModelError(f"{name}: not a model that onnxruntime can run: {error}") from error
 

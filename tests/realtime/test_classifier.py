@@ -56,6 +56,16 @@ def test_no_such_file(tmp_path: Path) -> None:
         OnnxClassifier(tmp_path / "none.onnx")
 
 
+def test_damaged_text_in_a_model_is_told_and_nothing_is_printed(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Found by mutated files: onnxruntime's own message cannot be decoded then, and its fallback prints."""
+    (tmp_path / "damaged.onnx").write_bytes(tiny_model.read_bytes().replace(b"Conv", b"Con\xff"))
+    with pytest.raises(ModelError, match=r"damaged\.onnx"):
+        OnnxClassifier(tmp_path / "damaged.onnx", Device.CPU)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_checkpoint_by_mistake_says_how_to_export(tiny_checkpoint: Path) -> None:
     with pytest.raises(ModelError, match="fer-export"):
         OnnxClassifier(tiny_checkpoint)

@@ -1,19 +1,23 @@
 """The child's side: runs cases one by one and tells each on stdout, so that one that kills the process is known.
 
-``python FILE FOLDER FIRST END [MEMORY_MIB]`` runs the cases of the seeds from FIRST up to END. Each is told twice, as a
+``python FILE FOLDER FIRST END`` runs the cases of the seeds from FIRST up to END. Each is told twice, as a
 line of JSON: before it begins, and with what came of it.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
+import os
 import resource
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -29,10 +33,16 @@ MESSAGE_CHARACTERS = 2000
 def run_cases(case: Case, memory_mib: int) -> None:
     """Run what the command line asks for. ``memory_mib``: by how much a case may raise the process's peak."""
     folder, first, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    # What the product or a library prints goes to a file: it should say nothing.
+    told = os.fdopen(os.dup(1), "w")
+    faulthandler.enable(os.dup(2))
+    printed = tempfile.TemporaryFile()
+    for stream in (1, 2):
+        os.dup2(printed.fileno(), stream)
     # Against files that ask for more than the machine has; far above what is allowed.
     resource.setrlimit(resource.RLIMIT_AS, (12 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     for seed in range(first, end):
-        _tell(seed=seed)
+        _tell(told, seed=seed)
         before = _resident_mib()
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # resets the peak
@@ -40,7 +50,14 @@ def run_cases(case: Case, memory_mib: int) -> None:
         grown = _peak_mib() - before
         if not problem and grown > memory_mib:
             problem = f"took {grown:.0f} MiB, at most {memory_mib} allowed"
-        _tell(seed=seed, outcome=outcome, problem=problem, mib=round(grown))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        printed.seek(0)
+        if not problem and (words := printed.read()):
+            problem = f"printed {words[:500]!r}"
+        printed.seek(0)
+        printed.truncate()
+        _tell(told, seed=seed, outcome=outcome, problem=problem, mib=round(grown))
 
 
 def _outcome(case: Case, folder: Path, seed: int) -> tuple[str, str]:
@@ -55,8 +72,8 @@ def _outcome(case: Case, folder: Path, seed: int) -> tuple[str, str]:
         return f"{type(error).__name__}: {error}\n{traceback.format_exc()}", type(error).__name__
 
 
-def _tell(**what: object) -> None:
-    print(json.dumps(what), flush=True)
+def _tell(told: TextIO, **what: object) -> None:
+    print(json.dumps(what), file=told, flush=True)
 
 
 def _status_mib(name: str) -> float:

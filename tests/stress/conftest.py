@@ -49,7 +49,7 @@ def _child(script: str, folder: Path, first: int, end: int, case_s: float) -> It
     errors = folder / f"{Path(script).stem}.stderr"
     with errors.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", Path(__file__).with_name(script), folder, str(first), str(end)],
+            [sys.executable, Path(__file__).with_name(script), folder, str(first), str(end)],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
