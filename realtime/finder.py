@@ -150,5 +150,4 @@ class FaceFinder:
 def _is_inside(faces: Faces, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
     """Whether (N,) the middles of faces are in the frame."""
     middle = faces.squares[:, :2]
-    inside: NDArray[np.bool_] = ((middle >= 0) & (middle < np.array(size_wh))).all(1)
-    return inside
+    return np.asarray(((middle >= 0) & (middle < np.array(size_wh))).all(1), np.bool_)
