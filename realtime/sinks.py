@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -22,8 +21,8 @@ from .audio import SoundCopier
 from .containers import duration_of, open_input, picture_stream, start_of
 from .datatypes import Frame, Result, SourceInfo
 from .encoders import FORMATS, choose_encoder
-from .partial import PartialFile
 from .planes import as_i420, pixels
+from .targets import check_target, left_over
 
 __all__ = ["VideoFileSink"]
 
@@ -82,7 +81,7 @@ class VideoFileSink:
         named = Path(path)
         self._encoder = choose_encoder(codec, named, preset, crf)
         self._format = FORMATS[named.suffix.lower()]
-        self._target, self._file = _check_target(named, copy_from)
+        self._target, self._file = check_target(named, copy_from)
         self._info = info
         width, height = info.size_wh
         self.size_wh = (width + width % 2, height + height % 2)
@@ -95,10 +94,7 @@ class VideoFileSink:
         self._key_ticks = 0
         self._count = 0
         self._finished = False
-        self._own_warnings: tuple[str, ...] = ()
-        left = self._file.first
-        if left != self._file.path and not (copy_from is not None and _is_same(left, copy_from)):
-            self._own_warnings = (f"{left}: left by an interrupted run, or still being written; move it or delete it",)
+        self._own_warnings = left_over(self._file, copy_from)
         self._input: _Input | None = None
         if copy_from is not None:
             try:
@@ -351,34 +347,3 @@ class _Input:
     def is_whole(self, count: int, end: Fraction, frame: Fraction) -> bool:
         """Whether the frames written reach the input's end, so that sound which outlasts them belongs to it."""
         return count == self._frame_count or (self._end is not None and end >= self._end - 2 * frame)
-
-
-def _check_target(named: Path, copy_from: Path | None) -> tuple[Path, PartialFile]:
-    """The file that ``named`` leads to, which may be written, and one beside it to write first."""
-    try:
-        target = Path(os.path.realpath(named)) if named.is_symlink() else named
-        if target.is_symlink():
-            raise SinkError(f"{named}: is a link to itself; choose another name")
-        if target.is_dir():
-            raise SinkError(f"{target}: is a folder; give the name of a file in it")
-        if target.exists() and not target.is_file():
-            raise SinkError(f"{target}: is no ordinary file but a pipe or device; choose another name")
-        folder = target.parent
-        if not folder.is_dir():
-            raise SinkError(f"{target}: there is no folder {folder}; create it first")
-        if not os.access(folder, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
-            raise SinkError(f"{target}: permission denied; choose a file that this user may write")
-        if copy_from is not None and _is_same(target, copy_from):
-            raise SinkError(f"{named}: is the input; choose another name for the output")
-        file = PartialFile(target, named.suffix)
-        if file.first.is_dir():
-            raise SinkError(f"{file.first}: is a folder, and frames are written there first; choose another name")
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise SinkError(f"{named}: the name is too long; choose a shorter one") from error
-        raise SinkError(f"{named}: cannot be written ({error.strerror or error}); choose another place") from error
-    return target, file
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
