@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,8 +28,9 @@ from fer_live.errors import DataError
 
 from .ferplus import ferplus_table, image_hashes, without_slips
 from .files import system_errors_as
+from .pack import PACK, Packed, read_pack, write_pack
 
-__all__ = ["SIDE", "Fer2013", "Usage", "load_fer2013"]
+__all__ = ["SIDE", "Fer2013", "Usage", "load_fer2013", "pack_fer2013"]
 
 SIDE = 48
 Ints = NDArray[np.int64]
@@ -101,6 +102,16 @@ class Fer2013:
         seen = hashes[self.usage != Usage.PrivateTest]
         return np.flatnonzero((self.usage == Usage.PrivateTest) & ~np.isin(hashes, seen))
 
+    def take(self, rows: Ints) -> Fer2013:
+        """The data set of some rows, in that order."""
+        return replace(
+            self,
+            images=self.images[rows],
+            expression=self.expression[rows],
+            usage=self.usage[rows],
+            votes=self.votes[rows],
+        )
+
     def identity(self) -> dict[str, Any]:
         """What tells this data set from another, JSON values."""
         digest = hashlib.sha256()
@@ -120,7 +131,7 @@ class Fer2013:
 
 
 def load_fer2013(path: Path, on_progress: Callable[[int], None] | None = None) -> Fer2013:
-    """Read FER2013 from a csv (official or ICML edition), an .npz, or a folder with train/ and test/.
+    """Read FER2013 from a csv (official or ICML edition), an .npz, a pack, or a folder with train/ and test/.
 
     What the edition lacks, the splits of the folder edition and the FER+ votes, is restored from the bundled FER+
     table by image hash.
@@ -135,16 +146,32 @@ def load_fer2013(path: Path, on_progress: Callable[[int], None] | None = None) -
     tick = on_progress or (lambda _: None)
     with system_errors_as(DataError, path):
         if path.is_dir():
-            return _read_folders(path, tick)
+            return _read_packed(path, tick) if (path / PACK).exists() else _read_folders(path, tick)
         if not path.is_file():
             raise DataError(
-                f"{path}: no such file or folder; give FER2013 as .csv, .npz or a folder with train/ and test/"
+                f"{path}: no such file or folder; give FER2013 as .csv, .npz, a pack or a folder with train/ and test/"
             )
         if path.suffix.lower() == ".npz":
             return _read_npz(path)
         if path.suffix.lower() == ".csv":
             return _read_csv(path, tick)
-    raise DataError(f"{path}: expected a .csv, an .npz or a folder with train/ and test/")
+    raise DataError(f"{path}: expected a .csv, an .npz, a pack or a folder with train/ and test/")
+
+
+def pack_fer2013(dataset: Fer2013, folder: Path) -> list[Path]:
+    """Write a data set as a pack, which :func:`load_fer2013` reads back as it was; see :func:`~.pack.write_pack`."""
+    sha256 = str(dataset.identity()["sha256"])
+    return write_pack(
+        Packed(dataset.images, dataset.expression, dataset.usage, dataset.votes, dataset.notes, sha256), folder
+    )
+
+
+def _read_packed(path: Path, tick: Callable[[int], None]) -> Fer2013:
+    packed = read_pack(path, tick)
+    dataset = Fer2013(packed.images, packed.expression, packed.usage, packed.votes, packed.notes)
+    if dataset.identity()["sha256"] != packed.sha256:
+        raise DataError(f"{path}: order or content is not what was packed; pack it again")
+    return dataset
 
 
 def _read_csv(path: Path, tick: Callable[[int], None]) -> Fer2013:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DATA_HELP", "load_data", "pass_progress", "print_table"]
 
-DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, or a folder with train/ and test/."
+DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, a folder of fer-pack, or one with train/ and test/."
 
 
 def load_data(path: Path) -> Fer2013:

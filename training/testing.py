@@ -4,8 +4,6 @@ tests and for trying things out.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,13 +47,7 @@ def synthetic_fer2013(n: int, seed: int = 0) -> Fer2013:
 
 def subset(dataset: Fer2013, rows: NDArray[np.int64]) -> Fer2013:
     """The rows ``rows`` of a data set, in that order."""
-    return replace(
-        dataset,
-        images=dataset.images[rows],
-        expression=dataset.expression[rows],
-        usage=dataset.usage[rows],
-        votes=dataset.votes[rows],
-    )
+    return dataset.take(rows)
 
 
 def untrained_checkpoint(seed: int = 0) -> Checkpoint:
