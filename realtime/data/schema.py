@@ -1,0 +1,120 @@
+"""The columns of a row, the one place that says what they mean: headers, types and docs/data.md are made from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.realtime.datatypes import Doubt, Result
+
+__all__ = ["Column", "Row", "Value", "as_markdown", "columns_for", "rows_of"]
+
+Kind = Literal["integer", "number", "text", "truth"]
+Value = int | float | str | bool | None
+Row = tuple[Value, ...]
+
+_TIME_DIGITS, _PIXEL_DIGITS, _SHARE_DIGITS, _MS_DIGITS = 6, 2, 6, 3
+"""Decimals that are kept: of a microsecond, a hundredth of a pixel; float32 probabilities have no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``unit``: of its numbers, "" where there is none. ``may_be_empty``: whether a row may have no value in it."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    may_be_empty: bool = False
+
+
+def columns_for(labels: Sequence[str]) -> tuple[Column, ...]:
+    """The columns, in order, for a model with these labels."""
+    doubts = ", ".join(f'"{doubt}"' for doubt in Doubt)
+    return (
+        Column("time_s", "number", "s", "when the frame is shown, from the container; live, since the first frame"),
+        Column("frame", "integer", "", "the frame's index, 0 is the first; a gap is a frame that was dropped"),
+        Column("track", "integer", "", "the same number for the same face across frames"),
+        Column("left_px", "number", "px", "the face's box in the video as displayed; may reach beyond the frame"),
+        Column("top_px", "number", "px", "likewise; 0 is the upper edge"),
+        Column("right_px", "number", "px", "likewise"),
+        Column("bottom_px", "number", "px", "likewise"),
+        Column("detector_score", "number", "0..1", "how sure the detector was when it last saw the face"),
+        *(Column(f"raw_{each}", "number", "0..1", f'probability of "{each}", newest answer') for each in labels),
+        *(Column(f"smoothed_{each}", "number", "0..1", f'probability of "{each}", over time') for each in labels),
+        Column("raw_label", "text", "", "the likeliest label of the model's newest answer"),
+        Column("shown_label", "text", "", "the label that the face carries in the video, steadied over time"),
+        Column("uncertain", "truth", "", "whether the face is marked uncertain: shown_label is then not claimed"),
+        Column("uncertain_why", "text", "", f"the first reason that holds: {doubts}", may_be_empty=True),
+        Column("fresh", "truth", "", "whether the model read the face on this very frame"),
+        Column("latency_ms", "number", "ms", "from when the source gave the frame to this row; never the same twice"),
+    )
+
+
+def rows_of(result: Result, now_s: float) -> list[Row]:
+    """A row a face of ``result``, values in the order of :func:`columns_for`; no number is infinite or NaN.
+
+    Args:
+        result: what was found in a frame.
+        now_s: the present, by ``time.perf_counter``.
+    """
+    if not len(result.faces):
+        return []
+    said = result.expressions
+    labels = said.raw.labels
+    frame = (_rounded(result.frame.time_s, _TIME_DIGITS), result.frame.index)
+    latency_ms = _rounded(1e3 * (now_s - result.grabbed_s), _MS_DIGITS)
+    columns = zip(
+        result.track_ids.tolist(),
+        _lists(result.faces.xyxy, _PIXEL_DIGITS),
+        _lists(result.faces.score[:, None], _SHARE_DIGITS),
+        _lists(said.raw.probabilities, _SHARE_DIGITS),
+        _lists(said.smoothed.probabilities, _SHARE_DIGITS),
+        said.raw.probabilities.argmax(axis=1).tolist(),
+        said.shown.tolist(),
+        said.doubts,
+        said.fresh.tolist(),
+        strict=True,
+    )
+    return [
+        (
+            *frame,
+            track,
+            *box,
+            *score,
+            *raw,
+            *smoothed,
+            labels[likeliest],
+            labels[shown],
+            doubt is not None,
+            None if doubt is None else str(doubt),
+            fresh,
+            latency_ms,
+        )
+        for track, box, score, raw, smoothed, likeliest, shown, doubt, fresh in columns
+    ]
+
+
+def as_markdown(labels: Sequence[str]) -> str:
+    """The columns as a table for the documentation."""
+    lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    for column in columns_for(labels):
+        kind = column.kind + (", may be empty" if column.may_be_empty else "")
+        lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |")
+    return "\n".join(lines)
+
+
+def _lists(values: NDArray[np.float32], digits: int) -> list[list[float | None]]:
+    lists: list[list[float | None]] = np.round(values.astype(np.float64), digits).tolist()
+    if np.isfinite(values).all():
+        return lists
+    return [[value if value is not None and math.isfinite(value) else None for value in row] for row in lists]
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None
