@@ -7,7 +7,6 @@ ever unpickled into code.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, ModelError, first_line
 
-from .files import system_errors_as
+from .files import replacing, system_errors_as
 from .recipe import ModelSpec, build_model
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
@@ -68,7 +67,11 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the target is replaced only when the new file is complete."""
+    """Write a checkpoint; the target is replaced only when the new file is complete.
+
+    Raises:
+        SinkError: it can't be written; what was there before is kept.
+    """
     save_tensors(
         path,
         {
@@ -106,10 +109,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def save_tensors(path: Path, value: Mapping[str, Any]) -> None:
-    """``torch.save`` beside the target, then replace it at once."""
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    torch.save(dict(value), partial)
-    os.replace(partial, path)
+    """``torch.save``; the target is replaced only when the new file is complete.
+
+    Raises:
+        SinkError: it can't be written; what was there before is kept.
+    """
+    with replacing(path) as partial, open(partial, "wb") as file:
+        torch.save(dict(value), file)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -99,6 +100,7 @@ def train_command(
     import torch
 
     from .device import choose_bf16, choose_device
+    from .distributed import together
     from .loop import train
     from .progress import training_progress
 
@@ -108,8 +110,13 @@ def train_command(
         torch.set_num_threads(threads)
     dataset = load_data(data)
     computing = f"{where.type}, {'bf16' if bf16 else 'float32'}, {torch.get_num_threads()} CPU threads"
-    click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
-    with training_progress(chosen.train.epochs, chosen.train.batch_size) as progress:
+    with (
+        together(where) as ranks,
+        training_progress(chosen.train.epochs, chosen.train.batch_size) as progress,
+    ):
+        if ranks.world > 1:
+            computing = f"{ranks.world} processes of {computing}"
+        click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
         try:
             model = train(
                 chosen,
@@ -117,6 +124,7 @@ def train_command(
                 folder,
                 device=where,
                 bf16=bf16,
+                ranks=ranks,
                 on_step=progress.on_step,
                 on_epoch=progress.on_epoch,
             )
@@ -161,5 +169,16 @@ def _preview(recipe: Recipe, data: Path, target: Path) -> None:
 
 
 def train_main() -> None:
-    """Entry point of ``fer-train``."""
+    """Entry point of ``fer-train``.
+
+    Of several processes that torchrun started the first one speaks, of errors the first one of each machine.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        sys.stdout = open(os.devnull, "w")
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        sys.stderr = open(os.devnull, "w")
     sys.exit(run_command(train_command, "fer-train"))
+
+
+if __name__ == "__main__":
+    train_main()

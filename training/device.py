@@ -8,7 +8,7 @@ from fer_live.errors import DeviceError
 
 from .provenance import cpu_capabilities
 
-__all__ = ["choose_bf16", "choose_device"]
+__all__ = ["choose_bf16", "choose_device", "is_out_of_memory"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,3 +32,13 @@ def choose_bf16(precision: str, device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = cpu_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, of the CPU or a GPU, is what failed: torch says so in several ways."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    told = str(error)
+    return isinstance(error, RuntimeError) and any(
+        part in told for part in ("can't allocate memory", "out of memory", "ALLOC_FAILED", "std::bad_alloc")
+    )

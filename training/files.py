@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fer_live.errors import FerLiveError, SinkError
 
-__all__ = ["make_folder", "system_errors_as"]
+__all__ = ["make_folder", "replacing", "system_errors_as"]
 
 
 @contextmanager
@@ -19,6 +19,30 @@ def system_errors_as(kind: type[FerLiveError], path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise kind(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name of a file to write beside ``path``, which it replaces once it is whole and on the disk.
+
+    Raises:
+        SinkError: it can't be written, the disk is full say; what was there before is kept.
+    """
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        # torch puts an error of its own in front of the system's.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        kept = "; the one before is kept" if path.exists() else ""
+        raise SinkError(f"{path}: could not be written: {reason.strerror or reason}{kept}") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -11,49 +11,56 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
 
-from .augment import augment, mixup
+from .batches import Batch, Batches
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from .data import Fer2013
+from .device import is_out_of_memory
+from .distributed import ALONE, Ranks
 from .evaluate import normalise, predict_logits
-from .ferplus import ferplus_distribution, image_hashes
 from .files import make_folder
 from .losses import LabelLoss, votes_loss
 from .networks import initialise
 from .optimise import learning_rate, make_optimizer
-from .plots import draw_curves
 from .provenance import environment
 from .recipe import Recipe, build_model
-from .sampling import epoch_generator, epoch_length, epoch_order, epoch_steps, public_rows
+from .run_folder import Logbook, write_config
+from .sampling import epoch_length, public_rows
 from .temperatures import fit_temperatures
 
-__all__ = ["Epoch", "RanAwayError", "train"]
+__all__ = ["Epoch", "MemoryFullError", "RanAwayError", "train"]
 
 
 class RanAwayError(ModelError):
     """Losses or weights are not finite any more; ``model.pt``, where an epoch before was fine, still holds that one."""
 
 
+class MemoryFullError(ModelError):
+    """Memory, of the CPU or the GPU, does not hold a step; ``last.pt`` keeps the epochs before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """What one epoch gave. Losses in nats; accuracies 0..1 on PublicTest by the time-averaged weights.
 
-    ``elapsed_s`` and ``cpu_s``, the processor time of this process on all its cores, count from the first epoch's
-    start, without the unfinished epochs of runs that were stopped.
+    ``elapsed_s`` and ``cpu_s``, the processor time of this process (of several, the first) on all its cores, count
+    from the first epoch's start, without the unfinished epochs of runs that were stopped.
     """
 
     epoch: int
@@ -74,6 +81,7 @@ def train(
     *,
     device: torch.device,
     bf16: bool,
+    ranks: Ranks = ALONE,
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Path:
@@ -85,6 +93,7 @@ def train(
         folder: the run folder, made if need be.
         device: where to train.
         bf16: autocast to bfloat16.
+        ranks: the processes that train together, this one among them; a batch is spread over them.
         on_step: called with (epoch, step, steps an epoch) after each step.
         on_epoch: called after each epoch, those before a resumption included.
 
@@ -92,127 +101,193 @@ def train(
         The path of ``model.pt``.
 
     Raises:
-        DataError: a split is empty.
+        DataError: a split is empty, an expression has no Training image, or a batch is too small for the ranks.
         ModelError: the folder holds a run of another recipe, configuration, precision or data, or one without its
             model.pt.
+        MemoryFullError: a smaller batch helps.
         RanAwayError: the loss is not finite; a lower learning rate helps.
         SinkError: the folder can't be made or written to.
     """
-    config = recipe.train
-    contract = recipe.contract()
+    config, contract = recipe.train, recipe.contract()
     rows = dataset.training_rows(config.cleaning)
     public = public_rows(dataset, config)
-    length = epoch_length(torch.from_numpy(dataset.expression[rows]), config)
-    if length < config.batch_size or not len(public):
-        raise DataError(
-            f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
-            f"found {length} and {len(public)}"
-        )
-    make_folder(folder)
-    made_by = {"device": device.type, "threads": torch.get_num_threads(), **environment()}
+    _check_data(dataset.expression[rows], len(public), recipe, ranks)
     identity = _identity(recipe, dataset, bf16)
-    _write_config(folder, identity, {**made_by, "notes": list(dataset.notes)})
+    made_by = {"device": device.type, "processes": ranks.world, "threads": torch.get_num_threads(), **environment()}
+    if ranks.first:
+        make_folder(folder)
+        write_config(folder, identity, {**made_by, "notes": list(dataset.notes)})
+    if ranks.from_first(lambda: identity) != identity:
+        raise DataError(f"process {ranks.rank + 1} of {ranks.world} was given other data or options than the first")
 
-    # All training images live on the device as uint8: 28,006 x 48 x 48 are 65 MB.
-    faces = torch.from_numpy(dataset.images[rows]).unsqueeze(1).to(device)  # (M, 1, 48, 48) uint8
-    labels = torch.from_numpy(dataset.expression[rows]).to(device)  # (M,) int64
-    votes = torch.from_numpy(ferplus_distribution(dataset.votes[rows])).to(device)  # (M, 8) float32
-    label_loss = LabelLoss(config, torch.bincount(labels, minlength=len(contract.labels)))
-    parity = torch.from_numpy((image_hashes(dataset.images[rows]) % 2).astype(bool)).to(device)  # (M,)
-    public_images, public_labels = dataset.images[public], dataset.expression[public]
-
-    torch.manual_seed(config.seed)
-    network = build_model(recipe.model, contract)
-    if not (folder / "last.pt").exists():
-        initialise(network, config.init)
-    network = network.to(device).to(memory_format=torch.channels_last)
-    averaged = AveragedModel(network, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
-    optimizer = make_optimizer(network, config)
-    steps = epoch_steps(length, config)
-    history: list[Epoch] = []
-    if (folder / "last.pt").exists():
-        history = _resume(folder / "last.pt", network, averaged, optimizer)
+    with _full_memory_told(folder, config.batch_size):
+        run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks)
+        history = run.resume(folder / "last.pt")
         for past in history:
             on_epoch(past)
-    best = max((past.public_accuracy for past in history), default=-1.0)
-    elapsed_before = history[-1].elapsed_s if history else 0.0
-    cpu_before = history[-1].cpu_s if history else 0.0
-    started, cpu_started = time.perf_counter(), time.process_time()
+        best = max((past.public_accuracy for past in history), default=-1.0)
+        elapsed_before, cpu_before = (history[-1].elapsed_s, history[-1].cpu_s) if history else (0.0, 0.0)
+        started, cpu_started = time.perf_counter(), time.process_time()
 
-    with _Logbook(folder, len(history)) as logbook:
-        logbook.start(history)
-        for epoch in range(len(history), config.epochs):
-            if _out_of_patience(history, config.patience):
-                break
-            # One generator an epoch: a run that was killed repeats its unfinished epoch with the same draws.
-            generator = epoch_generator(config, epoch, device)
-            torch.manual_seed(generator.initial_seed())  # dropout draws from the global one
-            clean = epoch >= round(config.epochs * (1 - config.clean_tail))
-            order, repeat = epoch_order(labels, config, generator)
-            losses = [past.public_nll for past in history]
-            network.train()
-            total = torch.zeros((), device=device)
-            epoch_started = time.perf_counter()
-            for step in range(steps):
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(config, epoch * steps + step, steps * config.epochs, losses)
-                chosen = slice(step * config.batch_size, (step + 1) * config.batch_size)
-                batch = order[chosen]  # (B,) rows
-                # Alternating flip (Jordan 2024): every image is seen once as it is and once mirrored in two epochs.
-                flip = (parity[batch] ^ bool(epoch % 2) ^ (repeat[chosen] % 2 == 1)) & config.mirror
-                x = augment(faces[batch], flip, config, generator, clean=clean)
-                partner, share = batch, torch.ones(len(batch), device=device)
-                if (config.mixup > 0 or config.mixup_share > 0) and not clean:
-                    mixed = mixup(x, config.mixup, generator, fixed_share=config.mixup_share)
-                    x, partner, share = mixed.faces, batch[mixed.partner], mixed.share
-                x = normalise(x, contract).to(memory_format=torch.channels_last)
-                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    expression, *ferplus = network(x)  # (B, 7), and (B, 8) where there is that head
-                loss = label_loss(expression.float(), labels[batch], labels[partner], share)
-                for logits in ferplus:
-                    loss = loss + config.ferplus_weight * votes_loss(
-                        logits.float(), votes[batch], votes[partner], share
-                    )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                averaged.update_parameters(network)
-                total += loss.detach()
-                on_step(epoch, step, steps)
-            seconds = time.perf_counter() - epoch_started
-            loss_mean = float(total) / steps
-            heads = predict_logits(averaged.module, public_images, contract, device)
-            if not (math.isfinite(loss_mean) and all(np.isfinite(logits).all() for logits in heads)):
-                raise RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss_mean:.3g}): lower --lr")
-            history.append(
-                Epoch(
-                    epoch=epoch,
-                    lr=learning_rate(config, (epoch + 1) * steps, steps * config.epochs, losses),
-                    train_loss=loss_mean,
-                    images_per_s=steps * config.batch_size / seconds,
-                    elapsed_s=elapsed_before + time.perf_counter() - started,
-                    cpu_s=cpu_before + time.process_time() - cpu_started,
-                    **_public_metrics(heads[0], public_labels),
-                )
+        def judge(epoch: int, loss: float, images_per_s: float) -> Epoch:
+            """What the epoch gave, and all that is written at its end."""
+            nonlocal best
+            heads = predict_logits(run.averaged.module, dataset.images[public], contract, run.device)
+            if not (math.isfinite(loss) and all(np.isfinite(logits).all() for logits in heads)):
+                raise RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss:.3g}): lower --lr")
+            entry = Epoch(
+                epoch=epoch,
+                lr=run.learning_rate(epoch + 1, 0, history),
+                train_loss=loss,
+                images_per_s=images_per_s,
+                elapsed_s=elapsed_before + time.perf_counter() - started,
+                cpu_s=cpu_before + time.process_time() - cpu_started,
+                **_public_metrics(heads[0], dataset.expression[public]),
             )
-            if history[-1].public_accuracy > best:
-                best = history[-1].public_accuracy
-                provenance = {"epoch": asdict(history[-1]), **identity, **made_by}
-                _write_model(folder / "model.pt", averaged.module, contract, recipe, dataset, public, heads, provenance)
-            save_tensors(
-                folder / "last.pt",
-                {
-                    "config": json.dumps(identity, sort_keys=True),
-                    "network": network.state_dict(),
-                    "averaged": averaged.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "history": json.dumps([asdict(entry) for entry in history]),
-                },
-            )
-            logbook.add(history[-1])
-            draw_curves(folder / "curves.png", recipe.name, [asdict(entry) for entry in history])
-            on_epoch(history[-1])
+            if entry.public_accuracy > best:
+                best = entry.public_accuracy
+                provenance = {"epoch": asdict(entry), **identity, **made_by}
+                model = folder / "model.pt"
+                _write_model(model, run.averaged.module, contract, recipe, dataset, public, heads, provenance)
+            run.save(folder / "last.pt", identity, [*history, entry])
+            logbook.add(asdict(entry))
+            return entry
+
+        with Logbook(folder if ranks.first else None, recipe.name, [asdict(past) for past in history]) as logbook:
+            for epoch in range(len(history), config.epochs):
+                if _out_of_patience(history, config.patience):
+                    break
+                loss, images_per_s = run.train_epoch(epoch, history, on_step)
+                history.append(ranks.from_first(partial(judge, epoch, loss, images_per_s)))
+                on_epoch(history[-1])
     return folder / "model.pt"
+
+
+class _Run:
+    """What changes while a network is trained: its weights, their average, the optimizer."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Fer2013,
+        rows: NDArray[np.int64],
+        device: torch.device,
+        bf16: bool,
+        ranks: Ranks,
+    ) -> None:
+        self.device = device
+        self._config, self._contract = recipe.train, recipe.contract()
+        self._bf16, self._ranks = bf16, ranks
+        self._batches = Batches(dataset, rows, recipe.train, device, ranks)
+        classes = len(self._contract.labels)
+        self._label_loss = LabelLoss(recipe.train, torch.bincount(self._batches.labels, minlength=classes))
+        torch.manual_seed(recipe.train.seed)
+        self._network = build_model(recipe.model, self._contract)
+
+    def resume(self, path: Path) -> list[Epoch]:
+        """Make the run what it was after the epochs of a ``last.pt``, which are returned, or start it anew."""
+        config = self._config
+        saved = self._ranks.from_first(lambda: load_tensors(path) if path.exists() else None)
+        if saved is None:
+            initialise(self._network, config.init)
+        self._network = self._network.to(self.device).to(memory_format=torch.channels_last)
+        moving_average = _moving_average(config.ema_decay)
+        self.averaged = AveragedModel(self._network, multi_avg_fn=moving_average, use_buffers=True)
+        self._optimizer = make_optimizer(self._network, config)
+        history: list[Epoch] = []
+        if saved is not None:
+            try:
+                self._network.load_state_dict(saved["network"])
+                self.averaged.load_state_dict(saved["averaged"])
+                self._optimizer.load_state_dict(saved["optimizer"])
+                history = [Epoch(**entry) for entry in json.loads(saved["history"])]
+            except (KeyError, RuntimeError, ValueError, TypeError) as error:
+                raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
+        self._wrapped = self._ranks.wrap(self._network, self.device)
+        return history
+
+    def save(self, path: Path, identity: dict[str, Any], history: list[Epoch]) -> None:
+        """Write what :meth:`resume` reads."""
+        save_tensors(
+            path,
+            {
+                "config": json.dumps(identity, sort_keys=True),
+                "network": self._network.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "history": json.dumps([asdict(entry) for entry in history]),
+            },
+        )
+
+    def learning_rate(self, epoch: int, step: int, history: list[Epoch]) -> float:
+        """The learning rate of a step of an epoch, after the epochs of ``history``."""
+        steps, losses = self._batches.steps, [past.public_nll for past in history]
+        return learning_rate(self._config, epoch * steps + step, steps * self._config.epochs, losses)
+
+    def train_epoch(
+        self, epoch: int, history: list[Epoch], on_step: Callable[[int, int, int], None]
+    ) -> tuple[float, float]:
+        """Take the steps of an epoch: the mean loss, and the images a second, of all ranks."""
+        config, steps = self._config, self._batches.steps
+        self._network.train()
+        total = torch.zeros((), device=self.device)
+        started = time.perf_counter()
+        for step, batch in enumerate(self._batches.epoch(epoch)):
+            for group in self._optimizer.param_groups:
+                group["lr"] = self.learning_rate(epoch, step, history)
+            loss = self._ranks.weigh(self._loss(batch), len(batch.rows), config.batch_size)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            self.averaged.update_parameters(self._network)
+            total += loss.detach()
+            on_step(epoch, step, steps)
+        mean = float(self._ranks.mean(total)) / steps
+        return mean, steps * config.batch_size / (time.perf_counter() - started)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """The mean loss of all heads."""
+        labels, votes = self._batches.labels, self._batches.votes
+        x = normalise(batch.faces, self._contract).to(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            expression, *ferplus = self._wrapped(x)  # (B, 7), and (B, 8) where there is that head
+        loss = self._label_loss(expression.float(), labels[batch.rows], labels[batch.partners], batch.share)
+        for logits in ferplus:
+            loss = loss + self._config.ferplus_weight * votes_loss(
+                logits.float(), votes[batch.rows], votes[batch.partners], batch.share
+            )
+        return loss
+
+
+def _check_data(labels: NDArray[np.int64], public: int, recipe: Recipe, ranks: Ranks) -> None:
+    """Refuse ``labels`` (M,) of the training images, and so many of PublicTest, that nothing can be learnt from."""
+    config, names = recipe.train, recipe.contract().labels
+    length = epoch_length(torch.from_numpy(labels), config)
+    if length < config.batch_size or not public:
+        raise DataError(
+            f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
+            f"found {length} and {public}"
+        )
+    absent = [name for name, count in zip(names, np.bincount(labels, minlength=len(names)), strict=True) if not count]
+    if absent:
+        raise DataError(f"training needs images of every expression; Training has none of {', '.join(absent)}")
+    if config.batch_size < 2 * ranks.world:  # a batch norm needs two
+        raise DataError(
+            f"{ranks.world} processes share a batch of {config.batch_size}: give --batch-size {2 * ranks.world} or more"
+        )
+
+
+@contextmanager
+def _full_memory_told(folder: Path, batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        way_out = f"give --batch-size {batch_size // 2}" if batch_size > 3 else "take a smaller network"
+        if (folder / "last.pt").exists():
+            way_out += " and another --out; the whole epochs before are kept"
+        raise MemoryFullError(f"{folder}: out of memory with {batch_size} images a step: {way_out}") from error
 
 
 def _out_of_patience(history: list[Epoch], patience: int) -> bool:
@@ -259,22 +334,6 @@ def _write_model(
     save_checkpoint(path, Checkpoint(contract, recipe.model, state, provenance))
 
 
-def _resume(
-    path: Path,
-    network: nn.Module,
-    averaged: AveragedModel,
-    optimizer: torch.optim.Optimizer,
-) -> list[Epoch]:
-    saved = load_tensors(path)
-    try:
-        network.load_state_dict(saved["network"])
-        averaged.load_state_dict(saved["averaged"])
-        optimizer.load_state_dict(saved["optimizer"])
-        return [Epoch(**entry) for entry in json.loads(saved["history"])]
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
-
-
 def _identity(recipe: Recipe, dataset: Fer2013, bf16: bool) -> dict[str, Any]:
     """What makes two runs the same run."""
     return {
@@ -285,54 +344,3 @@ def _identity(recipe: Recipe, dataset: Fer2013, bf16: bool) -> dict[str, Any]:
         "precision": "bf16" if bf16 else "float32",
         "data": dataset.identity(),
     }
-
-
-def _write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) -> None:
-    if (folder / "last.pt").exists():
-        try:
-            saved = dict(json.loads(load_tensors(folder / "last.pt")["config"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
-        different = sorted(key for key in identity if saved.get(key) != identity[key])
-        if different == ["precision"] and "precision" in saved:
-            precision = saved["precision"]
-            raise ModelError(
-                f"{folder} holds a run in {precision}; give --precision {precision} to go on, or another --out"
-            )
-        if different:
-            raise ModelError(f"{folder} holds a run with another {', '.join(different)}; give another --out")
-        if not (folder / "model.pt").exists():
-            raise ModelError(
-                f"{folder / 'model.pt'} is gone, and last.pt does not hold the best epoch's weights: put it back, or "
-                "give another --out to train anew"
-            )
-        return
-    (folder / "config.json").write_text(json.dumps({**identity, **about}, indent=2) + "\n")
-
-
-class _Logbook:
-    """``metrics.jsonl`` and TensorBoard events of a run folder."""
-
-    def __init__(self, folder: Path, purge_step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._path = folder / "metrics.jsonl"
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
-
-    def __enter__(self) -> _Logbook:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.close()
-
-    def start(self, history: list[Epoch]) -> None:
-        """Make the file say what the checkpoint says, should the run have died between the two."""
-        self._path.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in history))
-
-    def add(self, entry: Epoch) -> None:
-        with open(self._path, "a") as file:
-            file.write(json.dumps(asdict(entry)) + "\n")
-        for name, value in asdict(entry).items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, entry.epoch)
-        self._writer.flush()
