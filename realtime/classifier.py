@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ class OnnxClassifier:
 
     def __init__(self, path: Path, device: Device = Device.CPU, threads: int = 1) -> None:
         model = _read(path)
+        self.path = path
+        """The model's file."""
+        self.sha256 = sha256(model).hexdigest()
+        """Of the file as it was read, lower-case hexadecimal."""
         try:
             # On CUDA, too, a session on the CPU says what the file is, so that no flaw of it is taken for the GPU's.
             session = _cpu_session(model, threads)

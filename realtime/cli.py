@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,9 @@ import click
 
 from fer_live import __version__
 from fer_live.cli_errors import debug_option, one_line, run_command
-from fer_live.errors import DeviceError, FerLiveError
+from fer_live.errors import DeviceError, FerLiveError, SinkError
 
+from .data.options import DataOptions, data_options
 from .engine_options import EngineOptions, engine_options, open_models
 from .source_options import source_options
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .channel import Channel
-    from .datatypes import Result, Source, SourceInfo
+    from .classifier import OnnxClassifier
+    from .data.outputs import DataOutputs
+    from .datatypes import Detector, Result, Sink, Source, SourceInfo
     from .observer import Observer
     from .pipeline import Pipeline
     from .sinks import VideoFileSink
@@ -54,6 +57,7 @@ class Options:
     stream: int | None
     reconnect: float | None
     engine: EngineOptions
+    data: DataOptions
     out: Path | None
     window: bool | None
     codec: str
@@ -65,7 +69,7 @@ class Options:
 @click.command(
     PROG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="An expression is how a face appears, not what a person feels. Only --out is stored; nothing is sent.",
+    epilog="An expression is how a face appears, not what a person feels. Stored is what you name; nothing is sent.",
 )
 @source_options
 @engine_options
@@ -78,8 +82,9 @@ class Options:
 @click.option(
     "--window/--no-window",
     default=None,
-    help="Show the video in a window; q ends.  [default: where there is no --out]",
+    help="Show the video in a window; q ends.  [default: where there is no --out, --save or --events]",
 )
+@data_options
 @click.option(
     "--codec",
     type=click.Choice(["h264", "av1", "vp9"]),
@@ -106,8 +111,9 @@ def command(context: click.Context, /, **values: Any) -> None:
     \b
     fer-live --camera 0
     fer-live --video clip.mp4 --out annotated.mp4
+    fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
     """
-    options = Options(engine=EngineOptions.taken_from(values), **values)
+    options = Options(engine=EngineOptions.taken_from(values), data=DataOptions.taken_from(values), **values)
     if (options.camera is not None) + (options.video is not None) + options.screen != 1:
         raise click.UsageError("give one of --camera N, --video INPUT and --screen")
     context.exit(_run(options))
@@ -126,11 +132,14 @@ def _run(options: Options) -> int:
     from .stats import RecentStats
     from .window import why_no_display
 
-    watch = options.window if options.window is not None else options.out is None
+    writes = options.out is not None or options.data.asked
+    watch = options.window if options.window is not None else not writes
     no_display = why_no_display() if watch else None
     if no_display is not None:
-        if options.out is None:
-            raise DeviceError(f"{no_display} and nothing to write: give --out FILE, or run where there is a screen")
+        if not writes:
+            raise DeviceError(
+                f"{no_display} and nothing to write: give --out FILE or --save FILE, or run where there is a screen"
+            )
         _say(f"{no_display}: going on without a window")
         watch = False
 
@@ -143,15 +152,19 @@ def _run(options: Options) -> int:
         options.engine.check_source(source.info)
         sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
         detector, classifier = open_models(options.engine, source.info, stack, _say)
+        data = _open_data(options, source.info, sound_of, detector, classifier) if options.data.asked else None
+        if data is not None:
+            observers.append(stack.enter_context(data).counts)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
-        paced = not source.info.is_live and sink is None
+        paced = not source.info.is_live and not writes
         display: Channel[Result] | None = None
         if watch:
             display = Channel(16, Overflow.BLOCK) if paced else Channel(1, Overflow.DROP_OLDEST)
         stats = RecentStats(detector.name, classifier.provider, is_live=source.info.is_live)
         if display is not None:
             observers.append(stats)
-        sinks = [sink] if sink is not None else []
+        sinks: list[Sink] = [sink] if sink is not None else []
+        sinks += data.sinks if data is not None else []
         arguments = options.engine.pipeline_arguments()
         pipeline = Pipeline(source, detector, classifier, sinks, display, observers=observers, **arguments)
         try:
@@ -166,17 +179,21 @@ def _run(options: Options) -> int:
             pipeline.abort(error)
             with suppress(BaseException):
                 pipeline.wait()
-            told = _with_part(error, sink)
+            told = _with_data(_with_part(error, sink), data)
             if told is error:
                 raise
             raise told from error
-        for warning in [*source.warnings, *(sink.warnings if sink is not None else ())]:
+        if data is not None:
+            data.end(interrupted=pipeline.stopped)
+        outputs = [each for each in (sink, data) if each is not None]
+        for warning in [*source.warnings, *(warning for output in outputs for warning in output.warnings)]:
             _say(f"warning: {warning}")
         if sink is not None and sink.padded:
             _say(f"{options.out} is {sink.size_wh[0]}x{sink.size_wh[1]}: {options.codec} has no odd sizes")
         not_shown = f", {display.dropped:,} not shown" if display is not None and display.dropped else ""
-        written = f", written to {options.out}" if sink is not None and summary.frames else ""
-        click.echo(summary.line() + not_shown + written)
+        files = ([options.out] if sink is not None and summary.frames else []) + list(data.paths if data else ())
+        written = f", written to {', '.join(map(str, files))}" if files else ""
+        click.echo(summary.line() + not_shown + written, err=options.data.to_stdout)
         return EXIT_INTERRUPTED if pipeline.interrupted else 0
 
 
@@ -201,6 +218,16 @@ def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> Vid
     return VideoFileSink(
         options.out, info, copy_from=sound_of, codec=options.codec, preset=options.preset, crf=options.crf
     )
+
+
+def _open_data(
+    options: Options, info: SourceInfo, source: Path | None, detector: Detector, classifier: OnnxClassifier
+) -> DataOutputs:
+    from .data.manifest import run_facts
+    from .data.outputs import DataOutputs
+
+    facts = run_facts(info, classifier, detector, asdict(options.engine))
+    return DataOutputs(options.data, classifier.contract.labels, info, source, facts)
 
 
 def _open_trace(path: Path) -> Trace:
@@ -271,6 +298,22 @@ def _with_part(error: BaseException, sink: VideoFileSink | None) -> BaseExceptio
     if part is None or str(part) in str(error):
         return error
     told = f"what was annotated until then plays from {part}"
+    if isinstance(error, FerLiveError):
+        return type(error)(f"{one_line(error)}; {told}")
+    _say(told)
+    return error
+
+
+def _with_data(error: BaseException, data: DataOutputs | None) -> BaseException:
+    """The error, told with where the data are that were written before."""
+    if data is None:
+        return error
+    with suppress(SinkError):  # of a manifest, where the disk is full: the error itself says more
+        data.abandon(error)
+    parts = [str(part) for part in data.parts if str(part) not in str(error)]
+    if not parts:
+        return error
+    told = f"the data until then are in {', '.join(parts)}"
     if isinstance(error, FerLiveError):
         return type(error)(f"{one_line(error)}; {told}")
     _say(told)

@@ -13,7 +13,8 @@ import click
 from fer_live.errors import SourceError
 
 if TYPE_CHECKING:
-    from .datatypes import Classifier, Detector, SourceInfo
+    from .classifier import OnnxClassifier
+    from .datatypes import Detector, SourceInfo
 
 __all__ = ["EngineOptions", "engine_options", "open_models"]
 
@@ -83,7 +84,7 @@ class EngineOptions:
 
 def open_models(
     options: EngineOptions, info: SourceInfo, stack: ExitStack, tell: Callable[[str], None]
-) -> tuple[Detector, Classifier]:
+) -> tuple[Detector, OnnxClassifier]:
     """The detector, closed with the stack, and the classifier for a source; ``tell`` gets what a user should know."""
     import cv2
 

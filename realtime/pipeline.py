@@ -122,6 +122,11 @@ class Pipeline:
         """Frames annotated and written so far."""
         return self._frames
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was asked to end, or ended by an error: the source may have had more frames."""
+        return self._stopping
+
     def start(self) -> None:
         """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
         stages: list[tuple[str, Callable[[], None]]] = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
@@ -108,7 +107,7 @@ class EventSink:
         self.file = OutputFile(path, source)
         """Where it goes."""
         self._write: Callable[..., str] = EVENT_FILES[path.suffix.lower()]
-        self._info, self._source, self._began = info, source, began
+        self._info, self._source, self._folder, self._began = info, source, path.parent, began
         self._finder = EventFinder()
         self._end_s: float | None = None
         self._ended = False
@@ -137,8 +136,8 @@ class EventSink:
 
     def _complete(self) -> None:
         self._ended = True
-        frame_s = float(1 / self._info.fps) if self._info.fps else float(Fraction(1, 25))
-        observed = Observed(self._info, self._source, self._began, (self._end_s or 0.0) + frame_s)
+        frame_s = float(1 / (self._info.fps or 25))
+        observed = Observed(self._info, self._source, self._folder, self._began, (self._end_s or 0.0) + frame_s)
         self.file.write(self._write(self._finder.end(), observed).encode())
 
 

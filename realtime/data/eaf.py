@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -27,13 +28,14 @@ _CONSTRAINTS = (
 """As ELAN writes them into every document."""
 
 
-def as_eaf(events: Sequence[Event], file: Path | None, began: str) -> str:
+def as_eaf(events: Sequence[Event], file: Path | None, folder: Path, began: str) -> str:
     """A document with a tier for each track, whose annotations are its events, and tiers below it for each event's
     apex (seconds), strength and mean probability.
 
     Args:
         events: of one track none overlaps another.
         file: the video, which ELAN then opens too; None where there is none.
+        folder: where the document will lie, for the video's place relative to it.
         began: when the document was made, ISO 8601 with a time zone.
     """
     Xml.register_namespace("xsi", _XSI)
@@ -50,7 +52,7 @@ def as_eaf(events: Sequence[Event], file: Path | None, began: str) -> str:
     header = Xml.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if file is not None:
         kind = mimetypes.guess_type(file.name)[0] or "unknown"
-        media = {"MEDIA_URL": file.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{file.name}"}
+        media = {"MEDIA_URL": file.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": _relative(file, folder)}
         Xml.SubElement(header, "MEDIA_DESCRIPTOR", media)
     last_id = Xml.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
     times = _add_times(root, events)
@@ -125,6 +127,14 @@ def _annotate(tier: Xml.Element, kind: str, attributes: dict[str, str], value: s
 
 def _ends(event: Event) -> tuple[tuple[int, float], tuple[int, float]]:
     return (0, event.onset_s), (1, event.offset_s)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    try:
+        place = Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on Windows, on another drive
+        place = file.name
+    return place if place.startswith("../") else f"./{place}"
 
 
 def _ms(time_s: float) -> int:

@@ -18,12 +18,15 @@ __all__ = ["BORIS_COLUMNS", "EVENT_FILES", "Observed", "as_boris", "as_srt", "as
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the events were seen in: ``file`` where it is one; ``began``: of the run, ISO 8601; ``end_s``: of the last
-    frame, seconds.
+    """What the events were seen in, and where they go.
+
+    ``file``: of the video, None where it is none. ``folder``: of the target. ``began``: when the run did, ISO 8601 with
+    a time zone. ``end_s``: when the last frame ends, seconds.
     """
 
     info: SourceInfo
     file: Path | None
+    folder: Path
     began: str
     end_s: float
 
@@ -120,7 +123,7 @@ def as_boris(events: Sequence[Event], observed: Observed) -> str:
 EVENT_FILES: dict[str, Callable[[Sequence[Event], Observed], str]] = {
     ".vtt": as_vtt,
     ".srt": as_srt,
-    ".eaf": lambda events, observed: as_eaf(events, observed.file, observed.began),
+    ".eaf": lambda events, observed: as_eaf(events, observed.file, observed.folder, observed.began),
     ".csv": as_boris,
 }
 """By suffix."""

@@ -1,0 +1,98 @@
+"""The options of ``fer-live`` that ask for data, and what is refused before a run begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import click
+
+__all__ = ["STDOUT", "DataOptions", "data_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STDOUT = Path("-")
+"""JSON Lines to standard output."""
+
+_TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
+_EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """Targets, checked: each has a known suffix, none is named twice."""
+
+    save: tuple[Path, ...]
+    events: tuple[Path, ...]
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """The values of these options, which are removed from a command's.
+
+        Raises:
+            click.UsageError: an unknown suffix, or two outputs with one target.
+        """
+        options = cls(values.pop("save"), values.pop("events"))
+        for path in options.save:
+            if path != STDOUT:
+                _check_suffix("--save", path, _TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
+        for path in options.events:
+            _check_suffix("--events", path, _EVENT_SUFFIXES, "")
+        _check_different(options, values)
+        return options
+
+    @property
+    def asked(self) -> bool:
+        """Whether any data are asked for."""
+        return bool(self.save or self.events)
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether standard output belongs to the data."""
+        return STDOUT in self.save
+
+
+def data_options(command: F) -> F:
+    """Add them to a command."""
+    options = [
+        click.option(
+            "--save",
+            type=click.Path(path_type=Path, allow_dash=True),
+            metavar="FILE",
+            multiple=True,
+            help="Write a row a face and frame: .csv, .jsonl or .parquet (needs the extra fer-live[data]); - is JSON "
+            "Lines on standard output. May be given several times.",
+        ),
+        click.option(
+            "--events",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            multiple=True,
+            help="Write when each expression begins, is strongest and ends: .vtt or .srt subtitles, .eaf for ELAN, "
+            ".csv as BORIS. May be given several times.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _check_suffix(option: str, path: Path, known: tuple[str, ...], else_: str) -> None:
+    if path.suffix.lower() not in known:
+        raise click.UsageError(
+            f"{option} {path}: give a name that ends in {', '.join(known[:-1])} or {known[-1]}{else_}"
+        )
+
+
+def _check_different(options: DataOptions, others: Mapping[str, Any]) -> None:
+    named = [("--save", path) for path in options.save] + [("--events", path) for path in options.events]
+    named += [(f"--{name}", others[name]) for name in ("out", "trace") if others.get(name) is not None]
+    taken: dict[str, str] = {}
+    for option, path in named:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise click.UsageError(f"{path}: is named by {taken[place]} and {option}; every output needs its own file")
+        taken[place] = option
