@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .config import TrainConfig
+from .degrade import degrade
 
-__all__ = ["augment", "mixup"]
+__all__ = ["augment", "mix", "mixup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Mixed:
 
 
 def augment(faces: Tensor, flip: Tensor, config: TrainConfig, generator: torch.Generator, *, clean: bool) -> Tensor:
-    """Warp, mirror, light, blur, roughen and erase a batch.
+    """Warp, mirror, light, blur, roughen, degrade and erase a batch.
 
     Args:
         faces: (N, 1, S, S) uint8.
@@ -74,6 +75,7 @@ def augment(faces: Tensor, flip: Tensor, config: TrainConfig, generator: torch.G
     if config.noise > 0:
         deviation = 255 * uniform(0, config.noise).view(column)
         out = (out + deviation * torch.randn(out.shape, generator=generator, device=device)).clamp_(0, 255)
+    out = degrade(out, config, generator)
     if clean:
         return out
     if config.cutout_px > 0:
@@ -133,6 +135,36 @@ def _erase(faces: Tensor, probability: float, generator: torch.Generator) -> Ten
     columns = (line >= left[:, None]) & (line < (left + width)[:, None])
     hit = (draw[4] < probability).view(n, 1, 1, 1) & rows.view(n, 1, size, 1) & columns.view(n, 1, 1, size)
     return torch.where(hit, draw[5].view(n, 1, 1, 1) * 255, faces)
+
+
+def mix(faces: Tensor, config: TrainConfig, generator: torch.Generator) -> Mixed:
+    """Each face mixed with another of the batch, by CutMix (Yun et al. 2019) or mixup, as far as they are on.
+
+    Args:
+        faces: (N, 1, S, S) float.
+        config: its ``cutmix`` is the share of faces into which a rectangle of the other is pasted, its area uniform
+            but for what sticks out; mixup, where it is on, mixes the rest.
+        generator: source of randomness, on the same device.
+    """
+    n, _, size, _ = faces.shape
+    device = faces.device
+    if config.mixup > 0 or config.mixup_share > 0:
+        mixed = mixup(faces, config.mixup, generator, fixed_share=config.mixup_share)
+    else:
+        mixed = Mixed(faces, torch.arange(n, device=device), torch.ones(n, device=device))
+    if config.cutmix == 0:
+        return mixed
+    if config.mixup == 0 and config.mixup_share == 0:
+        mixed = replace(mixed, partner=torch.randperm(n, generator=generator, device=device))
+    draw = torch.rand(4, n, 1, generator=generator, device=device)
+    half = size * draw[0].sqrt() / 2
+    line = torch.arange(size, device=device).view(1, size) + 0.5
+    rows, columns = ((line - centre * size).abs() < half for centre in draw[1:3])
+    pasted = (draw[3] < config.cutmix).view(n, 1, 1, 1)
+    hit = rows.view(n, 1, size, 1) & columns.view(n, 1, 1, size)
+    cut = torch.where(hit, faces[mixed.partner], faces)
+    share = torch.where(pasted.flatten(), 1 - hit.float().mean((1, 2, 3)), mixed.share)
+    return Mixed(torch.where(pasted, cut, mixed.faces), mixed.partner, share)
 
 
 def mixup(faces: Tensor, alpha: float, generator: torch.Generator, *, fixed_share: float = 0.0) -> Mixed:

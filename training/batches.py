@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .augment import augment, mixup
+from .augment import augment, mix
 from .config import TrainConfig
 from .data import Fer2013
 from .distributed import ALONE, Ranks
@@ -85,8 +85,8 @@ class Batches:
             again = ranks.share(repeat[chosen]) % 2 == 1
             flip = (self._parity[rows] ^ bool(epoch % 2) ^ again) & config.mirror
             faces = augment(self._faces[rows], flip, config, generator, clean=clean)
-            if (config.mixup > 0 or config.mixup_share > 0) and not clean:
-                mixed = mixup(faces, config.mixup, generator, fixed_share=config.mixup_share)
+            if (config.mixup > 0 or config.mixup_share > 0 or config.cutmix > 0) and not clean:
+                mixed = mix(faces, config, generator)
                 yield Batch(mixed.faces, rows, rows[mixed.partner], mixed.share)
             else:
                 yield Batch(faces, rows, rows, torch.ones(len(rows), device=self._device))

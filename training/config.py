@@ -44,7 +44,10 @@ class TrainConfig:
     splits are then flattered by the images they share with Training.
 
     ``mixup`` is the Beta parameter (Zhang et al. 2018), or ``mixup_share`` the fixed share of the original; they,
-    erasing, cutout and strong warps stop for the last ``clean_tail`` of the epochs.
+    CutMix (Yun et al. 2019), erasing, cutout and strong warps stop for the last ``clean_tail`` of the epochs.
+
+    ``distill`` is the weight of what teachers say (Hinton et al. 2015) against 1 - ``distill`` of labels and votes;
+    a training needs teachers where it is not 0.
     """
 
     epochs: int = _number(60, 1, 100_000, "passes over the training images")
@@ -52,10 +55,10 @@ class TrainConfig:
         1.0, 0.0001, 1, "share of each pass that is trained on, for less time than one pass takes"
     )
     batch_size: int = _number(256, 2, 65_536, "images a step")
-    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw", "rmsprop"), "what takes the steps")
+    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw", "rmsprop", "muon"), "what takes the steps")
     lr: float = _number(0.2, 0, 100, "peak learning rate")
-    momentum: float = _number(0.9, 0, 1, "of SGD, Nesterov")
-    weight_decay: float = _number(5e-4, 0, 10, "L2, on weights, not on norms and biases; decoupled with adamw")
+    momentum: float = _number(0.9, 0, 1, "of SGD and Muon, Nesterov")
+    weight_decay: float = _number(5e-4, 0, 10, "L2, on weights, not on norms and biases; decoupled with adamw and muon")
     schedule: str = _choice(
         "cosine", ("cosine", "one_cycle", "constant", "exponential", "plateau"), "of the learning rate"
     )
@@ -71,6 +74,8 @@ class TrainConfig:
     class_weights: str = _choice("none", ("none", "inverse", "sqrt"), "weight of a class in the loss, by its count")
     logit_adjustment: float = _number(0.5, 0, 10, "tau of Menon et al. 2021, margin for rare classes")
     ferplus_weight: float = _number(0.5, 0, 100, "weight of the FER+ head's loss")
+    distill: float = _number(0.0, 0, 1, "weight of the teachers' answers against labels and votes")
+    distill_temperature: float = _number(3.0, 0.1, 100, "of teachers' and student's answers when they are compared")
     balance: str = _choice(
         "none", ("none", "oversample", "sqrt", "undersample", "augment_all"), "how often images come up in an epoch"
     )
@@ -78,6 +83,7 @@ class TrainConfig:
     cleaning: str = _choice("standard", ("standard", "dedup", "none"), "which training images are left out")
     mixup: float = _number(0.2, 0, 10, "parameter of mixup's Beta distribution, 0 for none")
     mixup_share: float = _number(0.0, 0, 1, "fixed share of the original in a mixture, 0 for a drawn one")
+    cutmix: float = _number(0.0, 0, 1, "share of images with a rectangle of another one pasted in")
     erasing: float = _number(0.5, 0, 1, "share of images with a rectangle erased")
     cutout_px: int = _number(0, 0, 48, "side of a square cut out of every image")
     mirror: bool = _switch(True, "show every image as its mirror image every other time")
@@ -90,7 +96,12 @@ class TrainConfig:
     contrast: float = _number(0.2, 0, 1, "largest relative change of contrast")
     blur_px: float = _number(0.0, 0, 5, "largest sigma of a Gaussian blur in pixels")
     noise: float = _number(0.0, 0, 1, "largest standard deviation of Gaussian noise, of the full range")
-    clean_tail: float = _number(0.15, 0, 1, "last share of the epochs without mixup, erasing and strong warps")
+    motion_px: float = _number(0.0, 0, 24, "longest smear of a moving face in pixels")
+    low_light: float = _number(0.0, 0, 8, "most halvings of the light, with the noise of a sensor")
+    shrink: float = _number(0.0, 0, 0.9, "largest loss of size, made small and large again; 0.5 is half")
+    jpeg: float = _number(0.0, 0, 0.99, "largest loss of JPEG quality; 0.7 is quality 30")
+    degrade_share: float = _number(0.25, 0, 1, "share of images that each of motion, low light, shrink, jpeg is for")
+    clean_tail: float = _number(0.15, 0, 1, "last share of the epochs without mixtures, erasing and strong warps")
     ema_decay: float = _number(0.999, 0, 1, "of the weights' moving average, a step; 0 for no average")
     public_images: int = _number(
         0, 0, 100_000, "images of PublicTest to judge an epoch by, a fixed draw; 0: all of them"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .config import TrainConfig
+from .muon import Muon
 
 __all__ = ["learning_rate", "make_optimizer"]
 
@@ -24,6 +25,11 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+    if config.optimizer == "muon":
+        kernels = [parameter for parameter in decayed if parameter.ndim == 4]
+        matrices = [parameter for parameter in decayed if parameter.ndim != 4]
+        split = [{**groups[0], "params": kernels, "orthogonal": True}, {**groups[0], "params": matrices}, groups[1]]
+        return Muon([group for group in split if group["params"]], config.lr, config.momentum)
     kinds: dict[str, type[torch.optim.Optimizer]] = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .augment import augment, mixup
+from .augment import augment, mix
 from .config import TrainConfig
 from .data import Fer2013
 from .plots import draw_face_sheet
@@ -27,6 +27,10 @@ TRANSFORMS = (
     "contrast",
     "blur_px",
     "noise",
+    "motion_px",
+    "low_light",
+    "shrink",
+    "jpeg",
     "erasing",
     "cutout_px",
 )
@@ -76,7 +80,7 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
         strength = getattr(config, name)
         if strength:
             # Shown on every face, whatever share of them it is for.
-            only: dict[str, Any] = {name: 1.0 if name == "erasing" else strength}
+            only: dict[str, Any] = {name: 1.0 if name == "erasing" else strength, "degrade_share": 1.0}
             row(f"{name} {strength:g}\n{abouts[name].partition(',')[0]}", replace(still, **only))
     generator = torch.Generator().manual_seed(config.seed + 1)
     flip = torch.arange(n) % 2 == 1
@@ -84,8 +88,10 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
     rows.append(("all together", everything))
     if config.mixup > 0 or config.mixup_share > 0:
         told = f"share {config.mixup_share:g}" if config.mixup_share else f"{config.mixup:g}"
-        mixed = mixup(everything, config.mixup, generator, fixed_share=config.mixup_share)
-        rows.append((f"and mixup {told}", mixed.faces))
+        rows.append((f"and mixup {told}", mix(everything, replace(config, cutmix=0.0), generator).faces))
+    if config.cutmix > 0:
+        only = {"mixup": 0.0, "mixup_share": 0.0, "cutmix": 1.0}
+        rows.append((f"and cutmix {config.cutmix:g}", mix(everything, replace(config, **only), generator).faces))
     if config.clean_tail > 0:
         tail = augment(faces, flip & config.mirror, config, generator, clean=True)
         rows.append((f"last {100 * config.clean_tail:g} % of epochs", tail))

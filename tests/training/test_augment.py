@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_live.training.augment import _blur, _in_perspective, augment, mixup
+from fer_live.training.augment import _blur, _in_perspective, augment, mix, mixup
 from fer_live.training.data import Fer2013
 from fer_live.training.recipes import TrainConfig
 
@@ -170,3 +170,28 @@ def test_a_fixed_share_mixes_all_faces_alike(faces: torch.Tensor) -> None:
     mixed = mixup(faces.float(), 0.0, generator(), fixed_share=0.7)
     assert torch.equal(mixed.share, torch.full((32,), 0.7))
     assert torch.allclose(mixed.faces, 0.7 * faces.float() + 0.3 * faces.float()[mixed.partner])
+
+
+def test_cutmix_pastes_a_rectangle_of_the_partner_it_names(faces: torch.Tensor) -> None:
+    x = faces.float() + torch.arange(32.0).view(-1, 1, 1, 1) * 1000  # so that every pixel tells whose it is
+    mixed = mix(x, TrainConfig(mixup=0, cutmix=1), generator())
+    own = (mixed.faces == x).float().mean((1, 2, 3))
+    others = mixed.partner != torch.arange(32)
+    assert torch.allclose(mixed.share[others], own[others])
+    assert bool(((mixed.faces == x) | (mixed.faces == x[mixed.partner])).all())
+    assert len(mixed.share.unique()) > 16
+
+
+def test_cutmix_is_for_a_share_of_the_faces_and_mixup_for_the_rest() -> None:
+    x = torch.rand(1000, 1, 48, 48, generator=generator()) * 255
+    half = mix(x, TrainConfig(mixup=0, cutmix=0.5), generator())
+    assert 0.4 < float((half.faces != x).any(3).any(2).float().mean()) < 0.55
+    both = mix(x, TrainConfig(mixup_share=0.75, cutmix=0.5), generator())
+    untouched = (both.faces == x).float().mean((1, 2, 3)) > 0
+    assert torch.all(both.share[~untouched] <= 0.75)
+    assert 0.4 < float((both.share == 0.75).float().mean()) < 0.6
+
+
+def test_without_cutmix_mix_is_mixup(faces: torch.Tensor) -> None:
+    one, two = mix(faces.float(), TrainConfig(mixup=0.3), generator(3)), mixup(faces.float(), 0.3, generator(3))
+    assert torch.equal(one.faces, two.faces) and torch.equal(one.share, two.share)

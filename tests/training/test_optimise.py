@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from torch import nn
 
 from fer_live.training.config import TrainConfig
+from fer_live.training.muon import Muon, orthogonal
 from fer_live.training.optimise import learning_rate, make_optimizer
 
 PLAIN = TrainConfig(lr=1.0, warmup=0.0)
@@ -69,6 +71,7 @@ def test_constant_is_constant() -> None:
         ("adam", torch.optim.Adam),
         ("adamw", torch.optim.AdamW),
         ("rmsprop", torch.optim.RMSprop),
+        ("muon", Muon),
     ],
 )
 def test_optimizers(name: str, kind: type[torch.optim.Optimizer]) -> None:
@@ -80,3 +83,49 @@ def test_optimizers(name: str, kind: type[torch.optim.Optimizer]) -> None:
     network(torch.randn(2, 1, 5, 5)).square().sum().backward()
     optimizer.step()
     assert not torch.equal(before, network[0].weight)
+
+
+def test_muon_makes_every_direction_of_a_kernel_move_alike() -> None:
+    matrix = torch.diag(torch.tensor([10.0, 1.0, 0.5])) @ torch.randn(3, 20, generator=torch.Generator().manual_seed(0))
+    for given in (matrix, matrix.T):
+        values = torch.linalg.svdvals(orthogonal(given))
+        assert 0.5 < float(values.min()) <= float(values.max()) < 1.3
+
+
+def test_muons_other_steps_are_adamws() -> None:
+    one, two = nn.Linear(5, 3), nn.Linear(5, 3)
+    two.load_state_dict(one.state_dict())
+    optimizers = (
+        make_optimizer(one, TrainConfig(optimizer="muon", lr=0.01, weight_decay=0.1)),
+        make_optimizer(two, TrainConfig(optimizer="adamw", lr=0.01, weight_decay=0.1)),
+    )
+    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    for _ in range(5):
+        for network, optimizer in zip((one, two), optimizers, strict=True):
+            optimizer.zero_grad()
+            network(x).square().sum().backward()
+            optimizer.step()
+    assert torch.allclose(one.weight, two.weight, atol=1e-6)
+    assert torch.allclose(one.bias, two.bias, atol=1e-6)
+
+
+def test_muon_goes_on_from_its_state() -> None:
+    config = TrainConfig(optimizer="muon", lr=0.01)
+    x = torch.randn(4, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+
+    def steps(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        for _ in range(2):
+            optimizer.zero_grad()
+            network(x).square().sum().backward()
+            optimizer.step()
+
+    one = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(27, 2))
+    optimizer = make_optimizer(one, config)
+    steps(one, optimizer)
+    two = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(27, 2))
+    two.load_state_dict(one.state_dict())
+    other = make_optimizer(two, config)
+    other.load_state_dict(deepcopy(optimizer.state_dict()))
+    steps(one, optimizer)
+    steps(two, other)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
