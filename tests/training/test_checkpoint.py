@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,28 @@ def test_weights_that_are_not_finite_are_refused(value: float) -> None:
 def test_unknown_networks_are_refused(spec: ModelSpec) -> None:
     with pytest.raises(ModelError):
         build_model(spec, fer2013_contract())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits of file sizes")
+def test_a_full_disk_keeps_the_checkpoint_before(saved: Path) -> None:
+    before = saved.read_bytes()
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from fer_live.errors import SinkError
+from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
+checkpoint = load_checkpoint(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in (0, 100, 20_000, len(Path(sys.argv[1]).read_bytes()) - 1):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        save_checkpoint(Path(sys.argv[1]), checkpoint)
+    except SinkError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(saved)], capture_output=True, text=True, timeout=120)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4, done.stderr
+    assert set(lines) == {f"{saved}: could not be written: File too large; the one before is kept"}
+    assert saved.read_bytes() == before
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model.pt"]

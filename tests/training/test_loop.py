@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -12,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from fer_live.errors import DataError, ModelError
+from fer_live.errors import DataError, ModelError, SinkError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
 from fer_live.training.data import Fer2013, Usage
 from fer_live.training.evaluate import predict_logits
-from fer_live.training.loop import Epoch, RanAwayError, train
+from fer_live.training.loop import Epoch, MemoryFullError, RanAwayError, train
 from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
 from fer_live.training.testing import subset, synthetic_fer2013
 
@@ -331,3 +332,52 @@ def test_settings_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=f"{name} must be"):
             QUICK.with_options({name: value})
+
+
+@pytest.mark.parametrize("name", ["model.pt", "last.pt", "metrics.jsonl", "curves.png", "events"])
+def test_a_full_disk_keeps_the_epochs_before(
+    name: str, dataset: Fer2013, finished: tuple[Path, list[Epoch]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if name == "events":
+        target = "torch.utils.tensorboard.SummaryWriter.flush"
+        monkeypatch.setattr(target, lambda _: (_ for _ in ()).throw(full))
+    else:
+        real = os.replace
+
+        def replace_but(source: Path, target: Path) -> None:
+            if Path(target).name == name and (tmp_path / "last.pt").exists() == (name != "model.pt"):
+                raise full
+            real(source, target)
+
+        monkeypatch.setattr("fer_live.training.files.os.replace", replace_but)
+    if name != "last.pt":
+        with pytest.raises(SinkError, match="No space left on device"):
+            run(tmp_path, dataset)
+    else:
+        with pytest.raises(SinkError, match=r"last.pt: could not be written: No space left on device; the one before"):
+            run(tmp_path, dataset)
+        assert len(json.loads(load_tensors(tmp_path / "last.pt")["history"])) == 1
+    assert not [entry for entry in tmp_path.iterdir() if "partial" in entry.name]
+    monkeypatch.undo()
+    assert len(run(tmp_path, dataset)) == 3
+    same_run(finished[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), torch.OutOfMemoryError("CUDA")],
+)
+def test_full_memory_suggests_a_batch_size(error: Exception, dataset: Fer2013, tmp_path: Path) -> None:
+    def fail(epoch: int, step: int, steps: int) -> None:
+        if epoch:
+            raise error
+
+    with pytest.raises(MemoryFullError, match="out of memory with 32 images a step: give --batch-size 16 and another"):
+        train(QUICK, dataset, tmp_path, device=CPU, bf16=False, on_step=fail)
+    assert load_checkpoint(tmp_path / "model.pt").provenance["epoch"]["epoch"] == 0
+
+
+def test_a_class_without_images_is_refused(dataset: Fer2013, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Training has none of disgust"):
+        run(tmp_path / "a", subset(dataset, np.flatnonzero(dataset.expression != 1)))
