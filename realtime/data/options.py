@@ -10,15 +10,18 @@ from typing import Any, Self, TypeVar
 
 import click
 
-__all__ = ["STDOUT", "DataOptions", "data_options"]
+__all__ = ["EVENT_SUFFIXES", "STDOUT", "TABLE_SUFFIXES", "DataOptions", "data_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 STDOUT = Path("-")
 """JSON Lines to standard output."""
 
-_TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
-_EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
+TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
+"""Of --save; what writes them must not be imported for ``--help``."""
+
+EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
+"""Of --events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ class DataOptions:
         options = cls(values.pop("save"), values.pop("events"))
         for path in options.save:
             if path != STDOUT:
-                _check_suffix("--save", path, _TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
+                _check_suffix("--save", path, TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
         for path in options.events:
-            _check_suffix("--events", path, _EVENT_SUFFIXES, "")
+            _check_suffix("--events", path, EVENT_SUFFIXES, "")
         _check_different(options, values)
         return options
 

@@ -6,8 +6,10 @@ import pytest
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import SinkError, SourceError
-from fer_live.realtime.data.options import DataOptions
+from fer_live.realtime.data.event_files import EVENT_FILES
+from fer_live.realtime.data.options import EVENT_SUFFIXES, TABLE_SUFFIXES, DataOptions
 from fer_live.realtime.data.outputs import DataOutputs
+from fer_live.realtime.data.tables import TABLES
 from fer_live.realtime.datatypes import Doubt, SourceInfo
 
 INFO = SourceInfo("clip.mp4", (96, 64), Fraction(25), None, is_live=False)
@@ -23,6 +25,10 @@ def feed(outputs: DataOutputs, seen, frames: int = 10) -> None:
     for index in range(frames):
         for sink in outputs.sinks:
             sink.write(seen(index / 25, index, FACES if index % 2 else {}))
+
+
+def test_every_suffix_that_is_taken_has_a_format() -> None:
+    assert tuple(TABLES) == TABLE_SUFFIXES and tuple(EVENT_FILES) == EVENT_SUFFIXES
 
 
 def test_manifests_of_a_complete_run(seen, tmp_path: Path) -> None:
