@@ -58,6 +58,12 @@ class Channel(Generic[T]):
         with self._changed:
             return self._closed and not self._items
 
+    @property
+    def is_aborted(self) -> bool:
+        """Whether everything was ended by :meth:`abort`."""
+        with self._changed:
+            return self._aborted
+
     def __len__(self) -> int:
         """How many items are inside."""
         return len(self._items)

@@ -28,6 +28,9 @@ WHOLE_MOVE = 0.02
 TRUST = 0.5
 """How far a followed box is moved to the detector's that agrees with it, of which the size jitters by some per cent."""
 
+COARSE_IOU = 0.6
+"""A coarse look confirms a face where its box overlaps the followed one by more than this, and no other does."""
+
 CALM_STEP = 0.02
 """Nobody moves where no face moved by more than this share of its side from one frame to the next."""
 
@@ -64,8 +67,8 @@ class FaceFinder:
         if detect_every is not None and detect_every < 1:
             raise ValueError(f"detect_every must be at least 1, found {detect_every}")
         self._detector, self._detect_every = detector, detect_every
-        self._detect_size: int | None = None
-        self._wait = 1.0
+        self._asked: tuple[int | None, float] = (None, 1.0)
+        self._detect_size, self._wait = self._asked
         self._tracker, self._flow = Tracker(), FaceFlow()
         self._looked_s = 0.0
         self._looked_frames = self._looks = 0
@@ -79,10 +82,11 @@ class FaceFinder:
 
     def set_effort(self, detect_size: int, wait: float) -> None:
         """Search copies of this size, pixels, and wait this multiple of the usual times in between; from any thread."""
-        self._detect_size, self._wait = detect_size, wait
+        self._asked = (detect_size, wait)
 
     def update(self, frame: Frame) -> Found:
         """The faces of the next frame."""
+        self._detect_size, self._wait = self._asked  # once a frame: another thread sets it
         self._tracker.next_frame(frame.time_s)
         if self._detect_every == 1:
             self._take(frame, self._detector.detect(frame, self._detect_size), trust=1.0, followed=False)
@@ -135,7 +139,8 @@ class FaceFinder:
             found = self._detector.detect(frame, half)
             # The coarse copy is good enough to see the known faces again, not to miss one, to claim another or to move
             # one: boxes differ by a few per cent with the size of the copy, always in the same direction.
-            if len(found) == len(known) and (iou(known.xyxy, found.xyxy).max(1) > 0.4).all():
+            same = iou(known.xyxy, found.xyxy) > COARSE_IOU
+            if (same.sum(0) == 1).all() and (same.sum(1) == 1).all():
                 self._take(frame, found, trust=0.0)
                 return
         self._take(frame, self._detector.detect(frame, size), trust=TRUST)

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .tracker import LOST_AFTER_S
+
 __all__ = ["Freshness"]
 
 FRESH_S = 0.16
@@ -39,6 +41,7 @@ class Freshness:
         if classify_every is not None and classify_every < 1:
             raise ValueError(f"classify_every must be at least 1, found {classify_every}")
         self._every, self._wait = classify_every, 1.0
+        self._before_s = 0.0
         self._known: dict[int, tuple[int, int, float]] = {}  # times due and frames seen, when due last
         self._classified: dict[int, tuple[NDArray[np.uint8], float]] = {}  # the crop seen last, and when
 
@@ -48,6 +51,9 @@ class Freshness:
 
     def due(self, track_ids: NDArray[np.int64], time_s: float) -> NDArray[np.intp]:
         """Rows of the faces of this frame, (M,) of N, that the classifier is to see."""
+        if not 0 <= time_s - self._before_s <= LOST_AFTER_S:
+            self._known = {}  # nobody is taken for known across a gap
+        self._before_s = time_s
         tracks = track_ids.tolist()
         known = [self._known.get(track, (0, 0, 0.0)) for track in tracks]
         if self._every is not None:

@@ -101,7 +101,7 @@ class Governor:
         if not ages:
             self._changed_s = max(self._changed_s, result.grabbed_s)
         ages.append((now_s, 1e3 * (now_s - result.grabbed_s)))
-        while ages[0][0] < now_s - WINDOW_S:
+        while len(ages) > FEWEST and ages[0][0] < now_s - WINDOW_S:
             ages.popleft()
         if now_s - self._changed_s < WINDOW_S or len(ages) < FEWEST or now_s - self._judged_s < JUDGE_EVERY_S:
             return

@@ -87,7 +87,7 @@ class FaceFlow:
         """Whether the frame shows another scene than the one this was asked of before."""
         height, width = frame.y.shape
         every = max(1, height // _THUMBNAIL_ROWS), max(1, width // _THUMBNAIL_COLUMNS)
-        thumbnail = np.ascontiguousarray(frame.y[:: every[0], :: every[1]])
+        thumbnail = frame.y[:: every[0], :: every[1]].copy()  # never the luma itself, which is drawn on later
         before, self._thumbnail = self._thumbnail, thumbnail
         if before is None:
             return False
@@ -124,8 +124,9 @@ class FaceFlow:
             maxLevel=_LEVELS,
             criteria=_STOP,
         )
-        difference = error.reshape(n, -1)
-        good = (status.reshape(n, -1) == 1) & (difference < MOST_DIFFERENCE)  # (N, P)
+        # OpenCV leaves the error of points that it lost as the memory was.
+        difference = np.where(status.reshape(n, -1) == 1, error.reshape(n, -1), np.float32(255))
+        good = difference < MOST_DIFFERENCE  # (N, P)
         shift = found.reshape(n, -1, 2) - points
         middle = _median(shift, good)
         # Points that don't go with the face (hair, background, a hand) have no say in its size.

@@ -98,7 +98,8 @@ class Tracker:
             pictures: (N, D) of them.
             followed: :meth:`follow` was called for this frame, so that the known faces are where they should be, and
                 one that the detector missed stays.
-            trust: how far a followed box that agrees with the detector's is moved to that, 0..1.
+            trust: how far a followed box that agrees with the detector's is moved to that, 0..1; 0: no known face
+                is moved, whether they agree or not.
         """
         ids, from_row = self._matched(found, pictures, followed)
         new = np.flatnonzero(ids == 0)
@@ -194,11 +195,16 @@ def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64], trust: 
     agree = shared > SETTLED_IOU * (area[0] + area[1] - shared)
     # A square that was turned to level the eyes is not averaged with one that was not.
     agree &= np.abs(found.squares[rows, 3] - old.squares[:, 3]) < 5
+    agree |= trust == 0
     rows, old = rows[agree], old.only(agree)
     xyxy, squares = found.xyxy.copy(), found.squares.copy()
     xyxy[rows] += (1 - trust) * (old.xyxy - xyxy[rows])
     squares[rows] += (1 - trust) * (old.squares - squares[rows])
-    return Faces(xyxy, found.score, squares, found.keypoints)
+    keypoints = found.keypoints
+    if keypoints is not None and old.keypoints is not None:
+        keypoints = keypoints.copy()
+        keypoints[rows] += (1 - trust) * (old.keypoints - keypoints[rows])
+    return Faces(xyxy, found.score, squares, keypoints)
 
 
 def _joined(a: Faces, b: Faces) -> Faces:

@@ -130,9 +130,10 @@ class Window:
 
     def _keys(self, wait_s: float) -> None:
         """Handle keys and the window's own events, for this long."""
-        until_s = time.perf_counter() + wait_s
+        until_s, left_s = time.perf_counter() + wait_s, wait_s
         while True:
-            pressed = cv2.waitKey(max(1, round(1e3 * (until_s - time.perf_counter()))))
+            # In pieces: signals are not seen inside, and time stamps may jump by hours.
+            pressed = cv2.waitKey(max(1, round(1e3 * min(left_s, PUMP_S))))
             closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
             if pressed & 0xFF in (ord("q"), 27) or closed:
                 self._quit = True
@@ -141,7 +142,8 @@ class Window:
             if pressed & 0xFF == ord("h"):
                 self._overlay.hud = not self._overlay.hud
                 self._draw()
-            if pressed == -1 or wait_s == 0:
+            left_s = left_s - PUMP_S if pressed == -1 else until_s - time.perf_counter()
+            if left_s <= 0 or self._results.is_aborted:
                 return
 
 

@@ -74,6 +74,20 @@ def test_a_coarse_look_that_misses_a_known_face_is_repeated_in_full(portrait: np
     assert detector.asked[:3] == [(0, None), (13, 320), (13, None)]
 
 
+def test_a_coarse_look_moves_no_face(portrait: np.ndarray) -> None:
+    class Off(Told):
+        """On the coarse copy the face is 12 px to the side: near enough to be the same."""
+
+        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+            found = super().detect(frame, detect_size)
+            return found if detect_size is None else face_at(12, 0)
+
+    finder = FaceFinder(Off(face_at(0, 0)))
+    for index in range(30):
+        found = finder.update(grey_frame(portrait, index))
+        assert np.abs(found.faces.xyxy - face_at(0, 0).xyxy).max() < 3
+
+
 @pytest.mark.parametrize("every", [2, 5, 12])
 def test_a_moving_face_is_where_it_should_be_on_every_frame(portrait: np.ndarray, every: int) -> None:
     frames, truth = walk(portrait, 25)

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fer_live.realtime.datatypes import Predictions
 from fer_live.realtime.freshness import FIRST_FRAMES, FRESH_S, STILL_S, Freshness
+from fer_live.realtime.quality import Qualities
+from fer_live.realtime.smoothing import Smoother
 
 
 def test_a_new_face_is_due_on_its_first_frames_then_when_it_is_stale() -> None:
@@ -72,3 +75,19 @@ def test_a_face_that_stays_as_it_was_is_classified_less_often() -> None:
     assert len(still) < len(times([90 + 5 * index for index in range(30)] + [0] * 10))
     assert times([90] * 14 + [120] * 10)[-1] in (14, 15, 16, 17, 18)
     assert times([90] * 12, every=2) == [index for index in range(12) if index % 2 == 1 or index == 0]
+
+
+@given(st.floats(1, 4), st.lists(st.tuples(st.floats(0.01, 2), st.sets(st.integers(1, 3), min_size=1)), max_size=40))
+def test_nobody_is_left_out_whom_the_smoother_has_forgotten(wait: float, video: list[tuple[float, set[int]]]) -> None:
+    """Gaps of any length, and a governor that makes everything rarer."""
+    freshness, smoother, time_s = Freshness(), Smoother(("a", "b")), 0.0
+    freshness.set_wait(wait)
+    for passed_s, tracks in video:
+        time_s += passed_s
+        ids = np.array(sorted(tracks))
+        rows = freshness.due(ids, time_s)
+        crops = np.repeat(crop_of(90), len(rows), 0)
+        rows = rows[freshness.changed(ids[rows], crops, time_s)]
+        some = np.full(len(rows), 60, np.float32)
+        raw = Predictions(np.full((len(rows), 2), 0.5, np.float32), ("a", "b"))
+        smoother.update(time_s, ids, rows, raw, Qualities(some, some / 200, some * 0))

@@ -126,3 +126,25 @@ def test_keeps_nothing_of_a_frame_that_will_be_drawn_on(width: int) -> None:
         steps.append(flow.step(squares, width))
     np.testing.assert_array_equal(steps[0].shift, steps[1].shift)
     assert steps[1].sure.all()
+
+
+def test_lost_points_say_the_same_whatever_the_memory_held() -> None:
+    flat = np.full((96, 128), 90, np.uint8)
+    square = np.array([[64, 48, 60, 0]], np.float32)
+    said = []
+    for value in (0, 3, 10, 200):
+        rubbish = [np.full((9, 1), value, np.float32) for _ in range(50)]
+        flow = FaceFlow()
+        flow.look(grey_frame(flat))
+        flow.look(grey_frame(flat, 1))
+        del rubbish
+        steps = flow.step(square, 128)
+        said.append((steps.sure.tolist(), steps.suddenly.tolist()))
+    assert all(one == said[0] for one in said)
+
+
+def test_drawing_on_a_small_frame_later_is_no_cut() -> None:
+    flow, frame = FaceFlow(), grey_frame(np.full((64, 96), 90, np.uint8))
+    assert not flow.is_cut(frame)
+    frame.y[...] = 250
+    assert not flow.is_cut(grey_frame(np.full((64, 96), 90, np.uint8), 1))
