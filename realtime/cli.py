@@ -106,13 +106,13 @@ class Options:
 @click.version_option(__version__, prog_name=PROG)
 @click.pass_context
 def command(context: click.Context, /, **values: Any) -> None:
-    r"""Find the faces in a video and label their expressions, live or from a file.
+    """Find the faces in a video and label their expressions, live or from a file.
 
     \b
     fer-live --camera 0
     fer-live --video clip.mp4 --out annotated.mp4
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
-    """
+    """  # noqa: D301 -- click knows the control character, not a backslash and a b
     options = Options(engine=EngineOptions.taken_from(values), data=DataOptions.taken_from(values), **values)
     if (options.camera is not None) + (options.video is not None) + options.screen != 1:
         raise click.UsageError("give one of --camera N, --video INPUT and --screen")

@@ -112,6 +112,10 @@ def test_frames_without_faces_are_counted(clip: Path, tmp_path: Path, tiny_model
     assert manifest["model"]["sha256"] == sha256(tiny_model.read_bytes()).hexdigest()
 
 
+def test_help_shows_how() -> None:
+    assert "\n  fer-live --video clip.mp4 --save faces.csv --events expressions.vtt\n" in run("--help").stdout
+
+
 @pytest.mark.data
 def test_rows_for_a_pipe(shared_media: Callable[[str], Path], tmp_path: Path) -> None:
     done = run("--video", shared_media("neutral_to_smile_360p.mp4"), "--device", "cpu", "--save", "-")
