@@ -46,6 +46,11 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
 @click.option("--recipe", type=RECIPE, default="residual", show_default=True, help="What to train; see --list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE-seedSEED]")
 @click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Option of the network; --describe shows them.")
+@click.option(
+    "--teachers",
+    type=click.Path(path_type=Path),
+    help="Whom the student of --distill learns from: their answers, an .npz, or their folder; see docs/training.md.",
+)
 @click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
 @click.option("--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, its graph for TensorBoard.")
 @click.option(
@@ -73,6 +78,7 @@ def train_command(
     recipe: Recipe,
     out: Path | None,
     arguments: tuple[tuple[str, Any], ...],
+    teachers: Path | None,
     random_init: bool,
     describe: Recipe | None,
     preview_augment: Path | None,
@@ -103,6 +109,7 @@ def train_command(
     from .distributed import together
     from .loop import train
     from .progress import training_progress
+    from .teachers import load_teachers
 
     where = choose_device(device)
     bf16 = choose_bf16(precision, where)
@@ -125,6 +132,7 @@ def train_command(
                 device=where,
                 bf16=bf16,
                 ranks=ranks,
+                teachers=load_teachers(teachers) if teachers is not None else None,
                 on_step=progress.on_step,
                 on_epoch=progress.on_epoch,
             )

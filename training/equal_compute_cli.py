@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .data import Fer2013
     from .equal_compute import Job
 
+_ALONE = tuple(recipe for recipe in RECIPES.values() if not recipe.name.startswith("flagship"))
+"""The recipes that are compared unless some are named: the flagship learns from teachers, whose compute counts too."""
+
 __all__ = ["equal_compute_command", "equal_compute_main"]
 
 
@@ -58,7 +61,7 @@ def equal_compute_command(
     seed: int | None,
     keep_runs: bool,
 ) -> None:
-    """Train RECIPES, or every recipe there is, with the same processor time each, and write down how they did.
+    """Train RECIPES, or every recipe but the flagship's, with the same processor time each; write down how they did.
 
     The schedule of each is scaled to the budget by the measured cost of its steps, from light to heavy recipes. What is
     finished is not done again. Work beside it on the machine delays it but changes no figure.
@@ -69,7 +72,7 @@ def equal_compute_command(
     from .summary import summarise
 
     torch.set_num_threads(threads)
-    chosen = [_with_options(recipe, random_init, seed) for recipe in recipes or tuple(RECIPES.values())]
+    chosen = [_with_options(recipe, random_init, seed) for recipe in recipes or _ALONE]
     chosen.sort(key=lambda recipe: summarise(recipe.model, recipe.contract()).macs)
     job = Job(out, runs if runs is not None else out / "runs", core_minutes, keep_runs)
     left = [recipe for recipe in chosen if not finished_row(recipe, job)]

@@ -32,8 +32,10 @@ from .batches import Batch, Batches
 from .checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from .data import Fer2013
 from .device import is_out_of_memory
+from .distil import Distillation, Teachers
 from .distributed import ALONE, Ranks
 from .evaluate import normalise, predict_logits
+from .ferplus import image_hashes
 from .files import make_folder
 from .losses import LabelLoss, votes_loss
 from .networks import initialise
@@ -82,6 +84,7 @@ def train(
     device: torch.device,
     bf16: bool,
     ranks: Ranks = ALONE,
+    teachers: Teachers | None = None,
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Path:
@@ -94,6 +97,7 @@ def train(
         device: where to train.
         bf16: autocast to bfloat16.
         ranks: the processes that train together, this one among them; a batch is spread over them.
+        teachers: whom the student learns from; wanted if, and only if, the recipe's ``distill`` is not 0.
         on_step: called with (epoch, step, steps an epoch) after each step.
         on_epoch: called after each epoch, those before a resumption included.
 
@@ -112,7 +116,8 @@ def train(
     rows = dataset.training_rows(config.cleaning)
     public = public_rows(dataset, config)
     _check_data(dataset.expression[rows], len(public), recipe, ranks)
-    identity = _identity(recipe, dataset, bf16)
+    _check_teachers(recipe, teachers)
+    identity = _identity(recipe, dataset, bf16) | ({"teachers": teachers.identity} if teachers else {})
     made_by = {"device": device.type, "processes": ranks.world, "threads": torch.get_num_threads(), **environment()}
     if ranks.first:
         make_folder(folder)
@@ -121,7 +126,7 @@ def train(
         raise DataError(f"process {ranks.rank + 1} of {ranks.world} was given other data or options than the first")
 
     with _full_memory_told(folder, config.batch_size):
-        run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks)
+        run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks, teachers)
         history = run.resume(folder / "last.pt")
         for past in history:
             on_epoch(past)
@@ -174,6 +179,7 @@ class _Run:
         device: torch.device,
         bf16: bool,
         ranks: Ranks,
+        teachers: Teachers | None,
     ) -> None:
         self.device = device
         self._config, self._contract = recipe.train, recipe.contract()
@@ -181,6 +187,10 @@ class _Run:
         self._batches = Batches(dataset, rows, recipe.train, device, ranks)
         classes = len(self._contract.labels)
         self._label_loss = LabelLoss(recipe.train, torch.bincount(self._batches.labels, minlength=classes))
+        self._distillation: Distillation | None = None
+        if teachers is not None:
+            hashes = image_hashes(dataset.images[rows])
+            self._distillation = Distillation(teachers, recipe.train, hashes, self._contract, device)
         torch.manual_seed(recipe.train.seed)
         self._network = build_model(recipe.model, self._contract)
 
@@ -256,7 +266,18 @@ class _Run:
             loss = loss + self._config.ferplus_weight * votes_loss(
                 logits.float(), votes[batch.rows], votes[batch.partners], batch.share
             )
+        if self._distillation is not None:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+                targets = self._distillation.targets(x, batch)
+            loss = self._distillation.loss((expression, *ferplus), targets, loss)
         return loss
+
+
+def _check_teachers(recipe: Recipe, teachers: Teachers | None) -> None:
+    if recipe.train.distill > 0 and teachers is None:
+        raise DataError(f"recipe {recipe.name} learns from teachers: give --teachers, or --distill 0")
+    if recipe.train.distill == 0 and teachers is not None:
+        raise DataError(f"recipe {recipe.name} has no use for teachers: give --distill 0.7, say, or leave them out")
 
 
 def _check_data(labels: NDArray[np.int64], public: int, recipe: Recipe, ranks: Ranks) -> None:

@@ -123,7 +123,7 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels"), 2, "is not key=value"),
         (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels=3,5"), 2, "2 values for 6 layers"),
         (train, ("--data", data, "--set", "widths=wide"), 2, "--set: network 'residual' does not take"),
-        (train, ("--data", data, "--optimizer", "muon"), 2, "--optimizer"),
+        (train, ("--data", data, "--optimizer", "lion"), 2, "--optimizer"),
         (train, ("--data", data, "--random-init", "--init", "imagenet"), 2, "exclude each other"),
         (train, ("--data", data, *SETTINGS, "--init", "imagenet", "--out", tmp_path / "i"), 1, "no ImageNet weights"),
         (train, ("--data", data, "--preview-augment", tmp_path / "x.jpg"), 2, "must end in .png"),

@@ -327,7 +327,7 @@ def test_settings_out_of_range_are_refused() -> None:
         ("lr", float("nan")),
         ("scale", 0.95),
         ("seed", -1),
-        ("optimizer", "muon"),
+        ("optimizer", "lion"),
         ("mirror", 1),
     ):
         with pytest.raises(ValueError, match=f"{name} must be"):
