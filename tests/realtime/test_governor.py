@@ -17,12 +17,17 @@ FRAME = make_result(make_frame(64, 48))
 
 
 def run(
-    governor: Governor, latency_ms: Callable[[float, int], float], seconds: float, *, begin_s: float = 0.0
+    governor: Governor,
+    latency_ms: Callable[[float, int], float],
+    seconds: float,
+    *,
+    begin_s: float = 0.0,
+    fps: int = 30,
 ) -> list[tuple[float, int]]:
-    """Frames at 30 a second whose latency depends on the time and the level; when the level changed, and to what."""
+    """Frames whose latency depends on the time and the level; when the level changed, and to what."""
     changes = []
-    for index in range(round(30 * seconds)):
-        grabbed_s, level = begin_s + index / 30, governor.level
+    for index in range(round(fps * seconds)):
+        grabbed_s, level = begin_s + index / fps, governor.level
         now_s = grabbed_s + latency_ms(grabbed_s, level) / 1e3
         governor.finished(replace(FRAME, grabbed_s=grabbed_s), now_s)
         if governor.level != level:
@@ -108,3 +113,9 @@ def test_frames_from_before_a_step_do_not_count_for_it() -> None:
 def test_a_target_must_be_positive() -> None:
     with pytest.raises(ValueError, match="target_ms"):
         Governor(0, lambda _: None)
+
+
+@pytest.mark.parametrize("fps", [2, 5, 9, 10, 15])
+def test_slow_sources_are_governed_too(fps: int) -> None:
+    changes = run(Governor(TARGET_MS, lambda _: None), lambda *_: 8 * TARGET_MS, 60, fps=fps)
+    assert [level for _, level in changes] == list(range(1, len(LEVELS)))
