@@ -18,6 +18,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+
 from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.datatypes import Result
 from fer_live.realtime.detectors import create_detector
@@ -37,11 +38,12 @@ class Labels:
         self.frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def write(self, result: Result) -> None:
+        """Keep what a frame has."""
         sure = np.array([doubt is None for doubt in result.expressions.doubts], np.bool_)
         self.frames.append((result.faces.xyxy, result.expressions.shown, sure))
 
     def finish(self) -> None:
-        return None
+        """Nothing is to be completed."""
 
     def __enter__(self) -> Self:
         return self

@@ -68,7 +68,8 @@ class FaceFinder:
             raise ValueError(f"detect_every must be at least 1, found {detect_every}")
         self._detector, self._detect_every = detector, detect_every
         self._asked: tuple[int | None, float] = (None, 1.0)
-        self._detect_size, self._wait = self._asked
+        self._detect_size: int | None = None
+        self._wait = 1.0
         self._tracker, self._flow = Tracker(), FaceFlow()
         self._looked_s = 0.0
         self._looked_frames = self._looks = 0
