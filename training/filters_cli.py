@@ -66,7 +66,7 @@ def filters_command(
     stride: int,
     cam_layer: str | None,
 ) -> None:
-    r"""Show what MODEL, a model.pt of fer-train, learned: its filters and layers, its maps for faces, where it looks.
+    """Show what MODEL, a model.pt of fer-train, learned: its filters and layers, its maps for faces, where it looks.
 
     \b
     fer-filters model.pt --photo photo.jpg
