@@ -73,7 +73,7 @@ def filters_command(
     fer-filters model.pt --data fer2013.csv --label happy
 
     Writes PNGs and index.html, one page with all of them. Without faces: filters and layers only.
-    """
+    """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if sum((data is not None, bool(photos), video is not None)) > 1:
         raise click.UsageError("give faces by one of --data, --photo and --video")
     if stride > patch:
