@@ -89,7 +89,10 @@ def test_a_mismatch_writes_nothing(
 def test_weights_that_are_not_finite(
     checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = {name: tensor * float("nan") for name, tensor in checkpoint.state.items() if tensor.is_floating_point()}
+    state = {
+        name: tensor * float("nan") if tensor.is_floating_point() else tensor
+        for name, tensor in checkpoint.state.items()
+    }
     save_checkpoint(tmp_path / "nan.pt", Checkpoint(checkpoint.contract, checkpoint.model, state, {}))
     assert run(tmp_path / "nan.pt") == 1
     assert "not finite" in capsys.readouterr().err
