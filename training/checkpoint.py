@@ -6,6 +6,7 @@ ever unpickled into code.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Mapping
@@ -64,6 +65,14 @@ class Checkpoint:
         except RuntimeError as error:  # of sparse or quantised tensors
             raise ModelError(f"weights don't fit the network {self.model.name!r}: {first_line(error)}") from error
         return network.eval()
+
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights, in hexadecimal: of the tensors' names, shapes, types and bytes, sorted by name."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

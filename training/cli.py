@@ -51,6 +51,11 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
     type=click.Path(path_type=Path),
     help="Whom the student of --distill learns from: their answers, an .npz, or their folder; see docs/training.md.",
 )
+@click.option(
+    "--start-from",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A model.pt whose weights to start from: trains a network further, or on other data.",
+)
 @click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
 @click.option("--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, its graph for TensorBoard.")
 @click.option(
@@ -79,6 +84,7 @@ def train_command(
     out: Path | None,
     arguments: tuple[tuple[str, Any], ...],
     teachers: Path | None,
+    start_from: Path | None,
     random_init: bool,
     describe: Recipe | None,
     preview_augment: Path | None,
@@ -105,6 +111,7 @@ def train_command(
 
     import torch
 
+    from .checkpoint import load_checkpoint
     from .device import choose_bf16, choose_device
     from .distributed import together
     from .loop import train
@@ -133,6 +140,7 @@ def train_command(
                 bf16=bf16,
                 ranks=ranks,
                 teachers=load_teachers(teachers) if teachers is not None else None,
+                start=load_checkpoint(start_from) if start_from is not None else None,
                 on_step=progress.on_step,
                 on_epoch=progress.on_epoch,
             )

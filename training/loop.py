@@ -85,6 +85,7 @@ def train(
     bf16: bool,
     ranks: Ranks = ALONE,
     teachers: Teachers | None = None,
+    start: Checkpoint | None = None,
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Path:
@@ -98,6 +99,7 @@ def train(
         bf16: autocast to bfloat16.
         ranks: the processes that train together, this one among them; a batch is spread over them.
         teachers: whom the student learns from; wanted if, and only if, the recipe's ``distill`` is not 0.
+        start: the weights to start from, of the recipe's network; without, those of its ``init``.
         on_step: called with (epoch, step, steps an epoch) after each step.
         on_epoch: called after each epoch, those before a resumption included.
 
@@ -106,8 +108,8 @@ def train(
 
     Raises:
         DataError: a split is empty, an expression has no Training image, or a batch is too small for the ranks.
-        ModelError: the folder holds a run of another recipe, configuration, precision or data, or one without its
-            model.pt.
+        ModelError: the folder holds a run of another recipe, configuration, precision, data or start, or one without
+            its model.pt; or ``start`` is of another network.
         MemoryFullError: a smaller batch helps.
         RanAwayError: the loss is not finite; a lower learning rate helps.
         SinkError: the folder can't be made or written to.
@@ -118,6 +120,9 @@ def train(
     _check_data(dataset.expression[rows], len(public), recipe, ranks)
     _check_teachers(recipe, teachers)
     identity = _identity(recipe, dataset, bf16) | ({"teachers": teachers.identity} if teachers else {})
+    if start is not None:
+        _check_start(recipe, start)
+        identity["start"] = start.weights_sha256()
     made_by = {"device": device.type, "processes": ranks.world, "threads": torch.get_num_threads(), **environment()}
     if ranks.first:
         make_folder(folder)
@@ -126,7 +131,7 @@ def train(
         raise DataError(f"process {ranks.rank + 1} of {ranks.world} was given other data or options than the first")
 
     with _full_memory_told(folder, config.batch_size):
-        run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks, teachers)
+        run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks, teachers, start)
         history = run.resume(folder / "last.pt")
         for past in history:
             on_epoch(past)
@@ -180,8 +185,10 @@ class _Run:
         bf16: bool,
         ranks: Ranks,
         teachers: Teachers | None,
+        start: Checkpoint | None,
     ) -> None:
         self.device = device
+        self._start = start
         self._config, self._contract = recipe.train, recipe.contract()
         self._bf16, self._ranks = bf16, ranks
         self._batches = Batches(dataset, rows, recipe.train, device, ranks)
@@ -198,7 +205,9 @@ class _Run:
         """Make the run what it was after the epochs of a ``last.pt``, which are returned, or start it anew."""
         config = self._config
         saved = self._ranks.from_first(lambda: load_tensors(path) if path.exists() else None)
-        if saved is None:
+        if saved is None and self._start is not None:
+            self._network.load_state_dict(dict(self._start.state))
+        elif saved is None:
             initialise(self._network, config.init)
         self._network = self._network.to(self.device).to(memory_format=torch.channels_last)
         moving_average = _moving_average(config.ema_decay)
@@ -278,6 +287,17 @@ def _check_teachers(recipe: Recipe, teachers: Teachers | None) -> None:
         raise DataError(f"recipe {recipe.name} learns from teachers: give --teachers, or --distill 0")
     if recipe.train.distill == 0 and teachers is not None:
         raise DataError(f"recipe {recipe.name} has no use for teachers: give --distill 0.7, say, or leave them out")
+
+
+def _check_start(recipe: Recipe, start: Checkpoint) -> None:
+    heads = tuple(head.name for head in start.contract.heads)
+    if (start.model, heads) != (recipe.model, recipe.heads):
+        raise ModelError(
+            f"the weights to start from are of {start.model.to_json()} with heads {', '.join(heads)}; recipe "
+            f"{recipe.name} makes {recipe.model.to_json()} with {', '.join(recipe.heads)}: give the recipe and --set "
+            "that they were trained with"
+        )
+    start.network()  # refuses weights that don't fit, or are not finite
 
 
 def _check_data(labels: NDArray[np.int64], public: int, recipe: Recipe, ranks: Ranks) -> None:

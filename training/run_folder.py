@@ -29,7 +29,7 @@ def write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) 
             saved = dict(json.loads(load_tensors(folder / "last.pt")["config"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
-        different = sorted(key for key in identity if saved.get(key) != identity[key])
+        different = sorted(key for key in identity.keys() | saved.keys() if saved.get(key) != identity.get(key))
         if different == ["precision"] and "precision" in saved:
             precision = saved["precision"]
             raise ModelError(

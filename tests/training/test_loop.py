@@ -320,6 +320,29 @@ def test_bf16_learns_too(dataset: Fer2013, tmp_path: Path) -> None:
     assert epochs[1].train_loss < epochs[0].train_loss
 
 
+def test_it_starts_from_a_checkpoint(finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path) -> None:
+    start = load_checkpoint(finished[0] / "model.pt")
+    still = QUICK.with_options({"epochs": 1, "lr": 0.0, "weight_decay": 0.0})
+    train(still, dataset, tmp_path / "run", device=CPU, bf16=False, start=start)
+    begun = weights(tmp_path / "run")
+    for name, value in start.network().named_parameters():
+        assert torch.equal(begun[name], value), name
+    assert json.loads((tmp_path / "run/config.json").read_text())["start"] == start.weights_sha256()
+    with pytest.raises(ModelError, match="start"):  # another run: the same folder, without that start
+        run(tmp_path / "run", dataset, still)
+    train(still, dataset, tmp_path / "run", device=CPU, bf16=False, start=start)
+
+
+def test_weights_of_another_network_are_no_start(
+    finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
+) -> None:
+    start = load_checkpoint(finished[0] / "model.pt")
+    wider = QUICK.with_arguments({"widths": [16, 16, 16]})
+    with pytest.raises(ModelError, match="weights to start from are of the network"):
+        train(wider, dataset, tmp_path / "run", device=CPU, bf16=False, start=start)
+    assert not (tmp_path / "run").exists()
+
+
 def test_settings_out_of_range_are_refused() -> None:
     for name, value in (
         ("epochs", 0),
