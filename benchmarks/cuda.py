@@ -32,10 +32,10 @@ from throughput import repeated, seconds
 from fer_live.bundled import MODEL, asset_path
 from fer_live.errors import DeviceError, FerLiveError
 from fer_live.model_metadata import INPUT_NAME
-from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
-from fer_live.realtime.cuda_driver import CUDA_PROVIDER, why_no_cuda
-from fer_live.realtime.cuda_model import BUCKETS, CudaModel, open_cuda_session
-from fer_live.realtime.device_choice import likely_batch, open_classifier
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
+from fer_live.realtime.inference.cuda_driver import CUDA_PROVIDER, why_no_cuda
+from fer_live.realtime.inference.cuda_model import BUCKETS, CudaModel, open_cuda_session
+from fer_live.realtime.inference.device_choice import likely_batch, open_classifier
 
 LONGEST_S = 10.0
 """No batch size is measured for longer, whatever --rounds says."""

@@ -25,9 +25,9 @@ import numpy as np
 from fer_live.bundled import DETECTOR_YUNET, asset_path
 from fer_live.errors import DeviceError
 from fer_live.realtime.datatypes import Frame
-from fer_live.realtime.detectors import create_detector
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.detectors.yunet import MULTIPLE
 from fer_live.realtime.downscale import downscaled_bgr
-from fer_live.realtime.yunet import MULTIPLE
 
 REFERENCE = "yunet, onnxruntime"
 

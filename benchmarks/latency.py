@@ -34,16 +34,16 @@ import cv2
 import numpy as np
 
 from fer_live.realtime.channel import Channel, Overflow
-from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.datatypes import Faces, Frame, Predictions, Result, SourceInfo
-from fer_live.realtime.detectors import create_detector
-from fer_live.realtime.overlay import Overlay
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.sinks import VideoFileSink
+from fer_live.realtime.sinks.video_file import VideoFileSink
 from fer_live.realtime.source_state import SourceState
-from fer_live.realtime.sources import FileSource
+from fer_live.realtime.sources.video_file import FileSource
 from fer_live.realtime.stats import RecentStats, Summary
-from fer_live.realtime.window import Window, why_no_display
+from fer_live.realtime.view.overlay import Overlay
+from fer_live.realtime.view.window import Window, why_no_display
 
 WARM_UP_S = 2.0
 STAGES = ("wait", "detect", "classify", "smooth", "draw", "write", "show")

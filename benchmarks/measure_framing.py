@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_FRAMING
 from fer_live.realtime.datatypes import Detector, Faces, Frame
-from fer_live.realtime.detectors import create_detector
-from fer_live.realtime.squares import roll_deg
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.detectors.squares import roll_deg
 from fer_live.training.data import SIDE, load_fer2013
 
 ZOOMS = (2, 3, 4)

@@ -19,12 +19,12 @@ from typing import Self
 import cv2
 import numpy as np
 
-from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.datatypes import Result
-from fer_live.realtime.detectors import create_detector
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.sources import FileSource
-from fer_live.realtime.tracker import iou
+from fer_live.realtime.sources.video_file import FileSource
+from fer_live.realtime.tracking.tracker import iou
 
 MIN_IOU = 0.5
 

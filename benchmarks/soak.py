@@ -32,13 +32,13 @@ from typing import Any, Self
 
 import cv2
 
-from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.datatypes import Frame, Result
-from fer_live.realtime.detectors import create_detector
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.sinks import VideoFileSink
+from fer_live.realtime.sinks.video_file import VideoFileSink
 from fer_live.realtime.source_state import SourceState
-from fer_live.realtime.sources import FileSource
+from fer_live.realtime.sources.video_file import FileSource
 
 INTERVALS = 12
 FPS = 30

@@ -3,7 +3,7 @@
     python benchmarks/steadiness.py [--data fer2013.npz] [--tracks 40] [CLIP ...]
 
 Three kinds of faces. Made-up answers about expressions that change at known times, with the noise that was measured
-on clips (realtime/transitions.py) or drawn from a Dirichlet distribution; two PublicTest images of FER2013, one
+on clips (realtime/labels/transitions.py) or drawn from a Dirichlet distribution; two PublicTest images of FER2013, one
 faded into the other under a jittering crop and a camera's noise, read by the bundled model; and clips, of which nobody
 knows the true label: there only the changes are counted. "1 / N" frames were classified for what is shown; the raw
 labels are those of every frame. Delays count from the frame on which the true label changes.
@@ -25,12 +25,9 @@ import numpy as np
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.contract import FER2013_LABELS
-from fer_live.realtime.classifier import Device, OnnxClassifier
-from fer_live.realtime.detectors import create_detector
-from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.sources import FileSource
-from fer_live.realtime.testing import ListSink
-from fer_live.realtime.transitions import (
+from fer_live.realtime.detectors.registry import create_detector
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier
+from fer_live.realtime.labels.transitions import (
     ROUGH,
     STILL,
     TALKING,
@@ -40,6 +37,9 @@ from fer_live.realtime.transitions import (
     shown_labels,
     steadiness,
 )
+from fer_live.realtime.pipeline import Pipeline
+from fer_live.realtime.sources.video_file import FileSource
+from fer_live.realtime.testing.fakes import ListSink
 
 FPS_EVERY = ((25.0, 1), (25.0, 4), (30.0, 1), (30.0, 3))
 

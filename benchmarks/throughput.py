@@ -57,10 +57,10 @@ ANALYSE = """
 import os, sys
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as fer-live does
 import cv2
-from fer_live.realtime.classifier import Device, OnnxClassifier, bundled_model
-from fer_live.realtime.detectors import create_detector
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
+from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.sources import FileSource
+from fer_live.realtime.sources.video_file import FileSource
 cv2.setNumThreads(1)
 with FileSource(sys.argv[1]) as source, create_detector() as detector:
     Pipeline(source, detector, OnnxClassifier(bundled_model(Device.CPU), Device.CPU)).run()

@@ -24,18 +24,18 @@ from fer_live.errors import DeviceError, FerLiveError, SinkError
 
 from .data.options import DataOptions, data_options
 from .engine_options import EngineOptions, engine_options, open_models
-from .source_options import source_options
+from .sources.options import source_options
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from .channel import Channel
-    from .classifier import OnnxClassifier
     from .data.outputs import DataOutputs
     from .datatypes import Detector, Result, Sink, Source, SourceInfo
+    from .inference.classifier import OnnxClassifier
     from .observer import Observer
     from .pipeline import Pipeline
-    from .sinks import VideoFileSink
+    from .sinks.video_file import VideoFileSink
     from .source_state import SourceState
     from .stats import RecentStats
     from .trace import Trace
@@ -130,7 +130,7 @@ def _run(options: Options) -> int:
     from .channel import Channel, Overflow
     from .pipeline import Pipeline
     from .stats import RecentStats
-    from .window import why_no_display
+    from .view.window import why_no_display
 
     writes = options.out is not None or options.data.asked
     watch = options.window if options.window is not None else not writes
@@ -199,7 +199,7 @@ def _run(options: Options) -> int:
 
 def _open_source(options: Options) -> tuple[Source, Path | None]:
     """The source, and the file whose sound goes with it."""
-    from .open_source import Wanted, open_source, sound_file
+    from .sources.open_source import Wanted, open_source, sound_file
 
     wanted = Wanted(
         options.camera, options.video, options.screen, options.fps, options.stream, reconnect_s=options.reconnect
@@ -212,7 +212,7 @@ def _tell_state(state: SourceState) -> None:
 
 
 def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> VideoFileSink:
-    from .sinks import VideoFileSink
+    from .sinks.video_file import VideoFileSink
 
     assert options.out is not None
     return VideoFileSink(
@@ -237,8 +237,8 @@ def _open_trace(path: Path) -> Trace:
 
 
 def _watch(pipeline: Pipeline, display: Channel[Result], source: Source, stats: RecentStats, *, paced: bool) -> None:
-    from .overlay import Overlay
-    from .window import Window
+    from .view.overlay import Overlay
+    from .view.window import Window
 
     overlay, title = Overlay(stats.figures, lambda: source.state), f"{PROG}: {source.info.name}"
     pipeline.start()

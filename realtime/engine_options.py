@@ -13,8 +13,8 @@ import click
 from fer_live.errors import SourceError
 
 if TYPE_CHECKING:
-    from .classifier import OnnxClassifier
     from .datatypes import Detector, SourceInfo
+    from .inference.classifier import OnnxClassifier
 
 __all__ = ["EngineOptions", "engine_options", "open_models"]
 
@@ -88,9 +88,9 @@ def open_models(
     """The detector, closed with the stack, and the classifier for a source; ``tell`` gets what a user should know."""
     import cv2
 
-    from .classifier import Device
-    from .detectors import create_detector
-    from .device_choice import likely_batch, open_classifier
+    from .detectors.registry import create_detector
+    from .inference.classifier import Device
+    from .inference.device_choice import likely_batch, open_classifier
 
     # The stages are the threads; OpenCV's own would take their cores.
     cv2.setNumThreads(1)

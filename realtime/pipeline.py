@@ -21,16 +21,16 @@ from fer_live.errors import FerLiveError
 from fer_live.preprocess import crop_faces
 
 from .admission import Admission
-from .annotate import Annotator
 from .channel import Channel, Overflow
 from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
-from .finder import FaceFinder, Found
-from .freshness import Freshness
 from .governor import Effort, Governor
+from .labels.quality import measure
+from .labels.smoothing import Smoother
 from .observer import Observer, Observers
-from .quality import measure
-from .smoothing import Smoother
 from .stats import Summary
+from .tracking.finder import FaceFinder, Found
+from .tracking.freshness import Freshness
+from .view.annotate import Annotator
 
 __all__ = ["Pipeline"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .datatypes import Result
-from .hud import HudFigures, StageFigures
+from .view.hud import HudFigures, StageFigures
 
 __all__ = ["LATELY_S", "RecentStats", "Summary"]
 

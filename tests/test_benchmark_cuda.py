@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_live.realtime.cuda_driver import why_no_cuda
+from fer_live.realtime.inference.cuda_driver import why_no_cuda
 
 
 def test_without_a_gpu_it_ends_with_one_line() -> None:

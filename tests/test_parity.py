@@ -8,10 +8,10 @@ import torch
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.preprocess import crop_faces, whole_image_squares
-from fer_live.realtime.classifier import Device, OnnxClassifier
 from fer_live.realtime.datatypes import Faces, Frame
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.testing import FakeDetector, ListSink, ListSource
+from fer_live.realtime.testing.fakes import FakeDetector, ListSink, ListSource
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.predictors import load_predictor
 

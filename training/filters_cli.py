@@ -121,8 +121,8 @@ def _faces_of_photos(paths: Sequence[Path], contract: Contract, most: int) -> Na
     """The faces of photos, the surest of each first."""
     import numpy as np
 
-    from fer_live.realtime.detectors import create_detector
-    from fer_live.realtime.sources import FileSource
+    from fer_live.realtime.detectors.registry import create_detector
+    from fer_live.realtime.sources.video_file import FileSource
 
     from .learned import NamedFaces
 
@@ -145,8 +145,8 @@ def _faces_of_clip(path: Path, contract: Contract, most: int) -> NamedFaces:
     """The surest face of a frame each half second, and of those as many as wanted, spread over the clip."""
     import numpy as np
 
-    from fer_live.realtime.detectors import create_detector
-    from fer_live.realtime.sources import FileSource
+    from fer_live.realtime.detectors.registry import create_detector
+    from fer_live.realtime.sources.video_file import FileSource
 
     from .learned import NamedFaces
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from fer_live import __version__
 from fer_live.errors import SinkError
-from fer_live.realtime.classifier import OnnxClassifier
 from fer_live.realtime.datatypes import Detector, SourceInfo
+from fer_live.realtime.inference.classifier import OnnxClassifier
 
 __all__ = ["MANIFEST_VERSION", "ExitState", "manifest_path", "now_utc", "run_facts", "write_manifest"]
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fer_live.errors import SinkError
-from fer_live.realtime.targets import check_target, left_over
+from fer_live.realtime.sinks.targets import check_target, left_over
 
 __all__ = ["OutputFile"]
 

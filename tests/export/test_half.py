@@ -13,7 +13,7 @@ from fer_live.export.half import HALF_PROBE_TOLERANCE, largest_activation, to_ha
 from fer_live.export.onnx_export import export_model
 from fer_live.export.verify import comparison_faces
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
-from fer_live.realtime.classifier import OnnxClassifier
+from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.predictors import open_session
 from fer_live.training.recipes import RECIPES, build_model

@@ -15,7 +15,7 @@ from fer_live.export.onnx_export import export_model
 from fer_live.export.quantise import INT8_PROBE_TOLERANCE, calibration_of, contract_of, quantise
 from fer_live.export.verify import compare, comparison_faces
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
-from fer_live.realtime.classifier import Device, OnnxClassifier
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.data import Fer2013, Usage
 from fer_live.training.evaluate import crops_of, fit_temperature

@@ -13,7 +13,7 @@ import av
 import pytest
 
 from fer_live.bundled import MODEL, asset_path
-from fer_live.realtime.testing import make_clip, read_index
+from fer_live.realtime.testing.fakes import make_clip, read_index
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_live.realtime.governor import LEVELS, MOST_CALM_S, PROVEN_S, WINDOW_S, Effort, Governor
-from fer_live.realtime.testing import make_frame, make_result
+from fer_live.realtime.testing.fakes import make_frame, make_result
 
 TARGET_MS = 50.0
 FRAME = make_result(make_frame(64, 48))

@@ -14,7 +14,7 @@ from fer_live.realtime import admission
 from fer_live.realtime.channel import Aborted, Channel, Overflow
 from fer_live.realtime.datatypes import Faces, Frame, Result
 from fer_live.realtime.pipeline import BATCH_FRAMES, Pipeline
-from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame, make_result
+from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame, make_result
 
 EVERY_FRAME = {"detect_every": 1, "classify_every": 1, "smooth": False}
 

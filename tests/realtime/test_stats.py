@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_live.realtime.stats import LATELY_S, RecentStats
-from fer_live.realtime.testing import make_frame, make_result
+from fer_live.realtime.testing.fakes import make_frame, make_result
 
 
 class Clock:

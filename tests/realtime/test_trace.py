@@ -14,7 +14,7 @@ from fer_live.errors import SinkError
 from fer_live.realtime import trace as module
 from fer_live.realtime.datatypes import Faces
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
+from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
 from fer_live.realtime.trace import Trace
 
 STAGES = ("read", "detect", "classify", "smooth", "draw", "write")

@@ -10,9 +10,9 @@ from cases import digest, run_cases
 from mutations import mutated_bytes
 
 from fer_live.errors import FerLiveError
-from fer_live.realtime.sinks import VideoFileSink
-from fer_live.realtime.sources import FileSource
-from fer_live.realtime.testing import make_result
+from fer_live.realtime.sinks.video_file import VideoFileSink
+from fer_live.realtime.sources.video_file import FileSource
+from fer_live.realtime.testing.fakes import make_result
 
 MEMORY_MIB = 700
 MOST_FRAMES = 500

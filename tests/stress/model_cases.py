@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from fer_live.contract import METADATA_KEY, Contract
 from fer_live.errors import FerLiveError
 from fer_live.model_metadata import PROBE_KEY, PROVENANCE_KEY, ModelMetadata
-from fer_live.realtime.classifier import Device, OnnxClassifier
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.training.checkpoint import load_checkpoint, load_tensors, save_tensors
 
 MEMORY_MIB = 700

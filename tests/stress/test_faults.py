@@ -22,7 +22,7 @@ from fer_live.realtime import pipeline as module
 from fer_live.realtime.channel import Aborted, Channel, Overflow
 from fer_live.realtime.datatypes import Faces, Frame, Predictions, Result
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.testing import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
+from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
 
 FRAMES = [make_frame(96, 64, index, index / 25) for index in range(40)]
 STAGES = ("source", "detector", "classifier", "sink")

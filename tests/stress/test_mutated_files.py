@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_live.realtime.testing import make_clip
+from fer_live.realtime.testing.fakes import make_clip
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 import pytest
 
-from fer_live.realtime.testing import make_clip, read_index
+from fer_live.realtime.testing.fakes import make_clip, read_index
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no signals, no resource limits"),
@@ -30,7 +30,7 @@ OLD = b"an older result"
 TELLING = """
 import os, resource, sys
 from fer_live.realtime.cli import main
-from fer_live.realtime.sinks import VideoFileSink
+from fer_live.realtime.sinks.video_file import VideoFileSink
 most_bytes, pipe = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 if most_bytes:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

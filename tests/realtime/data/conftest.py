@@ -5,7 +5,7 @@ import pytest
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.realtime.datatypes import Doubt, Expressions, Faces, Predictions, Result
-from fer_live.realtime.testing import grey_frame
+from fer_live.realtime.testing.fakes import grey_frame
 
 Seen = Callable[..., Result]
 

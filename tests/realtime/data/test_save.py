@@ -18,7 +18,7 @@ import webvtt
 
 from fer_live import __version__
 from fer_live.bundled import MODEL_INT8, SHA256
-from fer_live.realtime.testing import make_clip
+from fer_live.realtime.testing.fakes import make_clip
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}

@@ -118,7 +118,7 @@ def test_a_full_disk_is_told_with_the_part(suffix, frames, tmp_path, monkeypatch
 
     with TableSink(tmp_path / f"out{suffix}", FER2013_LABELS, None) as sink:
         sink.write(frames[1])
-        monkeypatch.setattr("fer_live.realtime.partial.PartialFile.write", full)
+        monkeypatch.setattr("fer_live.realtime.sinks.partial.PartialFile.write", full)
         with pytest.raises(SinkError, match=rf"No space left on device.*out\.partial\{suffix}"):
             sink.write(frames[2])
             sink.finish()

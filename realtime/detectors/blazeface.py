@@ -1,0 +1,195 @@
+"""BlazeFace short range (Bazarevsky et al. 2019) in MediaPipe Tasks: faces within about two metres of a camera."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fer_live.bundled import DETECTOR_BLAZEFACE, asset_path
+from fer_live.contract import FER2013_FRAMING, Framing
+from fer_live.errors import DeviceError, ModelError
+from fer_live.realtime.datatypes import Faces, Frame
+from fer_live.realtime.downscale import downscaled_bgr
+
+from .squares import BoxFraming, face_squares
+
+__all__ = ["BLAZEFACE_BOX", "MediaPipeDetector"]
+
+_QUIET_DETECTIONS = 10
+
+BLAZEFACE_BOX = BoxFraming(side=1.18, down=-0.085, aspect=1.0)
+
+
+class MediaPipeDetector:
+    """Finds faces that are large in the frame (the network sees 128 x 128 pixels of it); no mouth corners.
+
+    MediaPipe Tasks sends usage metrics to play.googleapis.com, first a minute after it started, and has no switch for
+    that (docs/licences.md). Unless ``allow_metrics``, the environment's HTTPS proxy is a dead port of this machine
+    while a detector is open, so that nothing leaves it; other HTTPS clients of the process that follow that variable
+    are cut off, too.
+
+    Args:
+        detect_size: longer side of the copy that is searched, pixels.
+        min_score: faces below this score (0..1) are left out.
+        allow_metrics: let MediaPipe send them.
+        weights: another BlazeFace file; None means the bundled one.
+        framing: the square that the classifier's contract names.
+
+    Raises:
+        DeviceError: the package mediapipe is not installed or does not load.
+        ModelError: the weights are missing or MediaPipe cannot load them.
+    """
+
+    name = "mediapipe"
+
+    def __init__(
+        self,
+        detect_size: int = 640,
+        min_score: float = 0.5,
+        allow_metrics: bool = False,
+        weights: Path | None = None,
+        framing: Framing = FER2013_FRAMING,
+    ) -> None:
+        path = weights or asset_path(DETECTOR_BLAZEFACE)
+        self.detect_size = detect_size
+        self._framing = framing
+        self._closed = False
+        with _silent_stderr():
+            tasks = _import_tasks()
+            self._no_uploads = not allow_metrics
+            if self._no_uploads:
+                _DeadProxy.acquire()
+            try:
+                options = tasks.FaceDetectorOptions(
+                    base_options=tasks.BaseOptions(model_asset_path=str(path)), min_detection_confidence=min_score
+                )
+                self._detector = tasks.FaceDetector.create_from_options(options)
+                self._image = tasks.Image
+                self._format = tasks.ImageFormat.SRGB
+                self._quiet_detections = _QUIET_DETECTIONS
+                # Left to the interpreter's end, MediaPipe's own finaliser fails with a traceback.
+                atexit.register(self.close)
+            except Exception as error:  # MediaPipe raises ValueError, RuntimeError and OSError alike
+                self._release()
+                reason = " ".join(str(error).split())
+                raise ModelError(f"{path}: MediaPipe cannot load the face detector: {reason}") from error
+
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+        """The faces of a frame, surest first."""
+        small = downscaled_bgr(frame, detect_size or self.detect_size, 2)
+        rgb = np.ascontiguousarray(small.image[:, :, ::-1])
+        # MediaPipe's native code warns once, of buffers that it aligns anew, at one of its first images.
+        self._quiet_detections = max(0, self._quiet_detections - 1)
+        with _silent_stderr() if self._quiet_detections else nullcontext():
+            found = self._detector.detect(self._image(self._format, rgb)).detections
+        if not found:
+            return Faces.empty()
+        found.sort(key=lambda face: -face.categories[0].score)
+        size = np.array([rgb.shape[1], rgb.shape[0]], np.float32) * small.factors_xy
+        score = np.array([face.categories[0].score for face in found], np.float32)
+        boxes = [face.bounding_box for face in found]
+        xywh = np.array([[box.origin_x, box.origin_y, box.width, box.height] for box in boxes], np.float32)
+        xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1) * np.tile(small.factors_xy, 2)
+        eyes = np.array([[[eye.x, eye.y] for eye in face.keypoints[:2]] for face in found], np.float32) * size
+        return Faces(xyxy, score, face_squares(xyxy, eyes, BLAZEFACE_BOX, self._framing))
+
+    def close(self) -> None:
+        """Let go of MediaPipe's graph."""
+        if not self._closed:
+            self._closed = True
+            atexit.unregister(self.close)
+            with _silent_stderr():
+                self._detector.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._no_uploads:
+            _DeadProxy.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Tasks:
+    """The few names of MediaPipe that are used here."""
+
+    def __init__(self) -> None:
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+        from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
+        from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
+
+        self.BaseOptions: Any = BaseOptions
+        self.FaceDetector: Any = FaceDetector
+        self.FaceDetectorOptions: Any = FaceDetectorOptions
+        self.Image: Any = Image
+        self.ImageFormat: Any = ImageFormat
+
+
+def _import_tasks() -> _Tasks:
+    try:
+        return _Tasks()
+    except (ImportError, OSError) as error:
+        raise DeviceError(
+            f"--detector mediapipe: MediaPipe does not load ({error}): pip install 'fer-live[mediapipe]'"
+        ) from error
+
+
+class _DeadProxy:
+    """While anybody holds it, HTTPS clients of this process are sent to a port where nobody answers."""
+
+    _VALUES: ClassVar[dict[str, str]] = {
+        "https_proxy": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        # An exception from the proxy would open the way again.
+        "no_proxy": "",
+        "NO_PROXY": "",
+    }
+    _lock = threading.Lock()
+    _holders = 0
+    _before: ClassVar[dict[str, str | None]] = {}
+
+    @classmethod
+    def acquire(cls) -> None:
+        with cls._lock:
+            cls._holders += 1
+            if cls._holders == 1:
+                cls._before = {name: os.environ.get(name) for name in cls._VALUES}
+                os.environ.update(cls._VALUES)
+
+    @classmethod
+    def release(cls) -> None:
+        with cls._lock:
+            cls._holders -= 1
+            if cls._holders == 0:
+                for name, value in cls._before.items():
+                    if value is None:
+                        os.environ.pop(name, None)
+                    else:
+                        os.environ[name] = value
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """MediaPipe's native log lines go nowhere; they precede every way to set its log level."""
+    try:
+        saved = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

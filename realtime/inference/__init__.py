@@ -1,0 +1,1 @@
+"""The model's answers, on the CPU or on CUDA."""

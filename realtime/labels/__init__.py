@@ -1,0 +1,1 @@
+"""From answers to a label that holds still, or an honest doubt."""

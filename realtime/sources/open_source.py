@@ -1,0 +1,127 @@
+"""The one place that decides what reads a camera, a file, a folder, an address, a pipe or the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from fer_live.errors import SourceError
+from fer_live.realtime.datatypes import Source
+
+from .live import Backoff, Listener
+
+__all__ = ["Wanted", "open_source", "sound_file"]
+
+PIPE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which source and how; just one of ``camera``, ``video`` and ``screen`` is given.
+
+    ``camera``: a number or a part of a name. ``video``: a video, GIF or image file, a folder of images, a numbered
+    sequence such as ``img_%04d.png``, an address, or ``-`` for standard input. ``screen``: the screen. ``fps``: frames
+    a second of images and of the screen, None for 25; nothing else has a choice. ``stream``: which video stream of
+    several, 0 for the first. ``reconnect_s``: how long to try where something live was lost; None for ever, 0 not at
+    all.
+    """
+
+    camera: str | None = None
+    video: str | None = None
+    screen: bool = False
+    fps: Fraction | None = None
+    stream: int | None = None
+    reconnect_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.camera is not None) + (self.video is not None) + self.screen != 1:
+            raise ValueError(f"just one of camera, video and screen must be given, found {self}")
+        if (self.fps is not None and self.fps <= 0) or (self.stream is not None and self.stream < 0):
+            raise ValueError(f"fps must be positive and stream 0 or more, found {self.fps}, {self.stream}")
+
+
+def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
+    """Open what is wanted.
+
+    Args:
+        wanted: what.
+        on_state: called when a live source is lost and when it is back, in a thread of the source.
+
+    Raises:
+        SourceError: it cannot be opened, or an option doesn't go with it.
+    """
+    backoff = Backoff(give_up_s=wanted.reconnect_s)
+    if wanted.camera is not None:
+        _refuse(wanted, f"camera {wanted.camera}", fps=False, stream=False)
+        from .cameras import CameraSource
+
+        camera = int(wanted.camera) if wanted.camera.isascii() and wanted.camera.isdecimal() else wanted.camera
+        return CameraSource(camera, backoff=backoff, on_state=on_state)
+    if wanted.screen:
+        _refuse(wanted, "screen", fps=True, stream=False)
+        from .streams import ScreenSource
+
+        return ScreenSource(fps=float(wanted.fps or 25), backoff=backoff, on_state=on_state)
+    assert wanted.video is not None
+    return _open_video(wanted, wanted.video, backoff, on_state)
+
+
+def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None) -> Source:
+    from .image_sequences import DEFAULT_FPS, SequenceSource, images_in, images_of_pattern, is_pattern
+    from .network import is_address, shown_address
+    from .relay import RelayedSource, wait_for
+    from .video_file import FileSource
+
+    if is_address(video):
+        _refuse(wanted, shown_address(video), fps=False, stream=True)
+        return _open_address(video, wanted.stream, backoff, on_state)
+    path = Path(video)
+    if video != PIPE and (path.is_dir() or is_pattern(path)):
+        _refuse(wanted, video, fps=True, stream=False)
+        images = images_in(path) if path.is_dir() else images_of_pattern(path)
+        return SequenceSource(images, video, wanted.fps or DEFAULT_FPS)
+    _refuse(wanted, "standard input" if video == PIPE else video, fps=False, stream=True)
+    if video != PIPE:
+        return FileSource(path, stream=wanted.stream)
+    return RelayedSource(wait_for(lambda: _open_pipe(wanted.stream)))
+
+
+def _open_address(address: str, stream: int | None, backoff: Backoff, on_state: Listener | None) -> Source:
+    from .network import is_always_live, is_finite, open_address, shown_address
+    from .relay import RelayedSource, wait_for
+    from .streams import StreamSource
+    from .video_file import FileSource
+
+    if is_always_live(address):
+        return StreamSource(address, stream=stream, backoff=backoff, on_state=on_state)
+    container = wait_for(lambda: open_address(address))
+    if not is_finite(container, address):
+        return StreamSource(address, stream=stream, container=container, backoff=backoff, on_state=on_state)
+    name = shown_address(address)
+    return RelayedSource(wait_for(lambda: FileSource(name, stream=stream, container=container)))
+
+
+def _open_pipe(stream: int | None) -> Source:
+    from fer_live.realtime.containers import open_pipe
+
+    from .video_file import FileSource
+
+    return FileSource("standard input", stream=stream, container=open_pipe())
+
+
+def sound_file(wanted: Wanted) -> Path | None:
+    """The file whose sound belongs to the frames; None for what has no sound or cannot be read twice."""
+    from .network import is_address
+
+    if wanted.video is None or wanted.video == PIPE or is_address(wanted.video):
+        return None
+    return path if (path := Path(wanted.video)).is_file() else None
+
+
+def _refuse(wanted: Wanted, name: str, *, fps: bool, stream: bool) -> None:
+    """Say so where an option was given that doesn't go with the source."""
+    if wanted.fps is not None and not fps:
+        raise SourceError(f"{name}: has its own frame rate; --fps is for images and the screen")
+    if wanted.stream is not None and not stream:
+        raise SourceError(f"{name}: has no streams to choose from; --stream is for video files and addresses")

@@ -1,0 +1,1 @@
+"""Fakes, made-up clips and servers for tests and benchmarks."""

@@ -1,0 +1,146 @@
+"""Text over the whole picture, on grounds of its own so that it is read on any background: how the engine does (the
+HUD), a permanent notice, and a banner for what is wrong with the source.
+
+Sprites are kept by what they say: figures that change a few times a second rather than with each frame are read
+better and cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fer_live.realtime.datatypes import Frame
+
+from .canvas import SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
+
+__all__ = ["HudFigures", "StageFigures", "banner", "draw_hud", "notice"]
+
+_GROUND: Colour = (26, 28, 32)
+_VALUE: Colour = (255, 255, 255)
+_NAME: Colour = (160, 164, 170)
+_ALARM: Colour = (230, 159, 0)
+
+_WIDEST_NUMBER = "00000.0"
+_MOST_OF_WIDTH = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class StageFigures:
+    """How long a stage took lately: median and 95th percentile, milliseconds a frame."""
+
+    name: str
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class HudFigures:
+    """What the HUD shows.
+
+    ``stages``: in the order of the pipeline. ``fps``: frames shown a second lately. ``age_ms``: of the frame shown,
+    since it was grabbed; None for a file. ``dropped``: frames that a live source gave and nobody had time for, so far.
+    ``provider``: the execution provider that classifies. ``detector``: as on the command line. ``faces``: on this
+    frame.
+    """
+
+    stages: tuple[StageFigures, ...]
+    fps: float
+    age_ms: float | None
+    dropped: int
+    provider: str
+    detector: str
+    faces: int
+
+
+def draw_hud(frame: Frame, figures: HudFigures) -> None:
+    """Draw the figures in the top left corner of a frame, whose planes are changed."""
+    line = line_height(frame.size_wh)
+    sprite = _table(_facts(figures), _stages(figures), line, frame.limited_range)
+    Canvas.of(frame).blit(sprite, line // 2, line // 2)
+
+
+def notice(frame: Frame, text: str) -> None:
+    """Draw a small line in the bottom left corner of a frame, whose planes are changed."""
+    line = line_height(frame.size_wh)
+    sprite = _line(_cut(text, line, frame.size_wh[0]), line, _GROUND, frame.limited_range)
+    Canvas.of(frame).blit(sprite, 0, (frame.size_wh[1] & ~1) - line)
+
+
+def banner(frame: Frame, text: str) -> None:
+    """Draw a large line across the middle of a frame, whose planes are changed."""
+    width, height = frame.size_wh
+    line = 2 * line_height(frame.size_wh)
+    room = round(_MOST_OF_WIDTH * width)
+    while line > SMALLEST_TEXT and _width(tuple(text.split()), line) > room:
+        line -= 2
+    sprite = _line(_cut(text, line, room), line, _ALARM, frame.limited_range)
+    canvas, top = Canvas.of(frame), (height - line) // 2
+    canvas.fill(0, top - line // 2, width, top + line + line // 2, _ALARM)
+    canvas.blit(sprite, (width - sprite.size_wh[0]) // 2, top)
+
+
+def _facts(figures: HudFigures) -> tuple[tuple[str, str], ...]:
+    age = () if figures.age_ms is None else (("age", f"{figures.age_ms:.0f} ms"),)
+    return (
+        ("fps", f"{figures.fps:.1f}"),
+        *age,
+        ("dropped", f"{figures.dropped}"),
+        ("faces", f"{figures.faces}"),
+        ("provider", figures.provider),
+        ("detector", figures.detector),
+    )
+
+
+def _stages(figures: HudFigures) -> tuple[tuple[str, str, str], ...]:
+    return (
+        ("ms a frame", "p50", "p95"),
+        *((stage.name, f"{stage.p50_ms:.1f}", f"{stage.p95_ms:.1f}") for stage in figures.stages),
+    )
+
+
+@lru_cache(maxsize=4)
+def _table(
+    facts: tuple[tuple[str, str], ...], stages: tuple[tuple[str, str, str], ...], line: int, limited_range: bool
+) -> Canvas:
+    """Names on the left; facts beside them; under these the stages' numbers in columns aligned to the right."""
+    margin = 2 * (line // 4)
+    names = margin + max(word_width(row[0], line) for row in (*facts, *stages))
+    column = word_width(_WIDEST_NUMBER, line)
+    right = names + max(2 * column, *(word_width(value, line) for _, value in facts))
+    below = 2 * margin + len(facts) * line  # where the stages begin
+    height = below + len(stages) * line + margin
+    sprite = Canvas.sprite(right + margin, height, _GROUND, limited_range=limited_range)
+
+    def put(word: str, left: int, top: int, ink: Colour) -> None:
+        sprite.blit(text_sprite((word,), line, ink, _GROUND, limited_range=limited_range), left, top)
+
+    for row, (name, value) in enumerate(facts):
+        put(name, margin, margin + row * line, _NAME)
+        put(value, names, margin + row * line, _VALUE)
+    for row, (name, *numbers) in enumerate(stages):
+        put(name, margin, below + row * line, _NAME)
+        for place, number in enumerate(numbers, 1):
+            left = names + place * column - word_width(number, line)
+            put(number, left, below + row * line, _VALUE if row else _NAME)
+    return sprite
+
+
+@lru_cache(maxsize=16)
+def _line(words: tuple[str, ...], line: int, ground: Colour, limited_range: bool) -> Canvas:
+    return text_sprite(words, line, ink_on(ground), ground, limited_range=limited_range)
+
+
+def _width(words: Sequence[str], line: int) -> int:
+    return sum(word_width(word, line) for word in words)
+
+
+def _cut(text: str, line: int, room: int) -> tuple[str, ...]:
+    """The words of a text, the last ones left out where they do not fit."""
+    words = tuple(text.split()) or ("",)
+    if _width(words, line) <= room:
+        return words
+    while len(words) > 1 and _width((*words, "..."), line) > room:
+        words = words[:-1]
+    return (*words, "...")

@@ -1,0 +1,79 @@
+"""What the window shows over the picture: a notice, the HUD where it is wanted, and what is wrong with the source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from fer_live.realtime.datatypes import Frame
+from fer_live.realtime.planes import PlanePool
+from fer_live.realtime.source_state import SourceState
+
+from .hud import HudFigures, banner, draw_hud, notice
+
+__all__ = ["NOTICE", "REFRESH_S", "Overlay"]
+
+NOTICE = "expression analysis on"
+
+REFRESH_S = 0.25
+"""How often the HUD's figures and the banner change: numbers that flicker cannot be read."""
+
+
+class Overlay:
+    """Draws on copies of frames, so that what is recorded stays as it is.
+
+    Args:
+        figures: the newest figures.
+        state: of the source.
+        clock: as ``time.perf_counter``.
+
+    ``hud``: whether the HUD is shown.
+    """
+
+    def __init__(
+        self,
+        figures: Callable[[], HudFigures],
+        state: Callable[[], SourceState],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._figures, self._state, self._clock = figures, state, clock
+        self.hud = False
+        self._pool: PlanePool | None = None
+        self._pool_wh = (0, 0)
+        self._known: HudFigures | None = None
+        self._known_s = 0.0
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether there is something to tell even while no frames come."""
+        return self._state().is_lost
+
+    def over(self, frame: Frame) -> Frame:
+        """A copy of a frame, drawn on."""
+        copy = self._copy(frame)
+        notice(copy, NOTICE)
+        now_s = self._clock()
+        if self.hud:
+            if self._known is None or now_s - self._known_s >= REFRESH_S:
+                self._known, self._known_s = self._figures(), now_s
+            draw_hud(copy, self._known)
+        state = self._state()
+        if state.is_lost:
+            banner(copy, state.line(now_s))
+        return copy
+
+    def blank(self, size_wh: tuple[int, int]) -> Frame:
+        """A black frame, for a source that has not given any yet."""
+        half = ((size_wh[1] + 1) // 2, (size_wh[0] + 1) // 2)
+        grey = np.full(half, 128, np.uint8)
+        return Frame(np.full(size_wh[::-1], 16, np.uint8), grey, grey, 0, 0.0)
+
+    def _copy(self, frame: Frame) -> Frame:
+        if self._pool is None or self._pool_wh != frame.size_wh:
+            self._pool, self._pool_wh = PlanePool(frame.size_wh), frame.size_wh
+        y, u, v = self._pool.take()
+        y[:], u[:], v[:] = frame.y, frame.u, frame.v
+        return replace(frame, y=y, u=u, v=v)

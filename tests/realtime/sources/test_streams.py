@@ -1,0 +1,221 @@
+"""Live streams from a real server on the loopback interface: stopped, started, stalled and cut."""
+
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_live.errors import SourceError
+from fer_live.realtime.datatypes import Frame
+from fer_live.realtime.source_state import SourceState
+from fer_live.realtime.sources.live import Backoff
+from fer_live.realtime.sources.network import shown_address
+from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.streams import ScreenSource, StreamSource
+from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
+from fer_live.realtime.testing.stream_server import StreamServer
+
+AT_ONCE = Backoff(first_s=0.02, most_s=0.1)
+NEVER = Backoff(give_up_s=0)
+KINDS = ["live.ts", "live.mjpeg", "live"]
+
+
+@pytest.fixture
+def server() -> Iterator[StreamServer]:
+    with StreamServer() as running:
+        yield running
+
+
+def take(frames: Iterator[Frame], count: int) -> list[Frame]:
+    return list(itertools.islice(frames, count))
+
+
+def assert_in_order(frames: list[Frame]) -> None:
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert frames[0].time_s == 0
+    assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
+    numbers = [read_index(frame.y) for frame in frames]
+    assert all(a < b for a, b in itertools.pairwise(numbers))
+
+
+def unused_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_a_live_stream_gives_frames_by_the_clock(server: StreamServer, path: str) -> None:
+    with open_source(Wanted(video=server.address(path))) as source:
+        assert source.info.is_live and source.info.size_wh == (96, 64) and source.info.frame_count is None
+        assert source.info.name == server.address(path)
+        frames = take(iter(source), 10)
+        assert not source.state.is_lost and source.warnings == ()
+    assert_in_order(frames)
+    reference = make_frame(96, 64, read_index(frames[3].y))
+    expected = reference.y if frames[3].limited_range else (reference.y - 16.0) * 255 / 219
+    assert np.abs(frames[3].y[16:].astype(float) - expected[16:]).mean() < (6 if frames[3].limited_range else 40)
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_a_stream_that_is_cut_comes_back(server: StreamServer, path: str) -> None:
+    told: list[bool] = []
+    with StreamSource(
+        server.address(path), backoff=AT_ONCE, on_state=lambda state: told.append(state.is_lost)
+    ) as source:
+        given = iter(source)
+        frames = take(given, 5)
+        for size_wh in [(96, 64), (128, 64)]:
+            server.size_wh = size_wh
+            server.hang_up()
+            frames += take(given, 60)
+    assert [frame.index for frame in frames] == list(range(125))
+    assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
+    assert {frame.size_wh for frame in frames} == {(96, 64)}
+    assert told[:4] == [True, False, True, False]
+    assert "was lost 2 times" in source.warnings[0] or "was lost 3 times" in source.warnings[0]
+    # The wider picture is fitted in, with black above and below.
+    assert frames[-1].y[:4].max() < 40 and frames[-1].y[20:40].mean() > 60
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_a_server_that_is_stopped_and_started_is_found_again(path: str) -> None:
+    servers = [StreamServer(port=unused_port())]
+    states: list[SourceState] = []
+
+    def start_another(state: SourceState) -> None:
+        states.append(state)
+        if len(servers) == 1:
+            servers.append(StreamServer(port=servers[0].port))
+
+    try:
+        with StreamSource(servers[0].address(path), backoff=AT_ONCE, on_state=start_another) as source:
+            given = iter(source)
+            frames = take(given, 5)
+            closing = threading.Thread(target=servers[0].close)
+            closing.start()
+            frames += take(given, 100)
+            closing.join()
+    finally:
+        for server in servers[1:]:
+            server.close()
+    assert len(servers) == 2
+    assert [frame.index for frame in frames] == list(range(105))
+    assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
+    assert states[0].lost is not None and servers[0].address(path) in states[0].lost
+    assert not states[1].is_lost
+
+
+def test_a_stream_that_stalls_is_told_and_opened_again(server: StreamServer) -> None:
+    lost = threading.Event()
+    with StreamSource(
+        server.address("live.mjpeg"), stall_s=0.3, backoff=AT_ONCE, on_state=lambda state: lost.set()
+    ) as source:
+        given = iter(source)
+        take(given, 3)
+        server.stall()
+        threading.Thread(target=lambda: (lost.wait(), server.flows.set())).start()
+        assert len(take(given, 60)) == 60
+    assert "was lost" in source.warnings[0]
+
+
+def test_without_reconnection_a_stall_and_a_cut_are_errors(server: StreamServer) -> None:
+    with StreamSource(server.address("live.mjpeg"), stall_s=0.3, backoff=NEVER) as source:
+        server.stall()
+        with pytest.raises(SourceError, match=r"live\.mjpeg: nothing came for 0\.3 s$"):
+            list(source)
+    server.flows.set()
+    with StreamSource(server.address("live.ts"), backoff=NEVER) as source:
+        given = iter(source)
+        take(given, 3)
+        server.hang_up()
+        with pytest.raises(SourceError, match=r"live\.ts: broke off"):
+            list(given)
+
+
+def test_giving_up_after_a_while_names_the_last_reason(server: StreamServer) -> None:
+    backoff = Backoff(first_s=0.01, most_s=0.02, give_up_s=0.2)
+    with StreamSource(server.address("live.mjpeg"), stall_s=0.3, backoff=backoff) as source:
+        server.stall()
+        threading.Thread(target=server.close).start()
+        with pytest.raises(SourceError, match=r"connection refused; .*; gave up after 0\.2 s$"):
+            list(source)
+    with pytest.raises(SourceError, match="connection refused; check the address"):
+        StreamSource(server.address("live.mjpeg"))
+
+
+def test_waiting_for_a_stream_ends_when_asked(server: StreamServer) -> None:
+    with StreamSource(server.address("live"), stall_s=2) as source:
+        server.stall()
+        given = iter(source)
+        threading.Timer(0.1, source.stop).start()
+        list(given)
+        server.flows.set()
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("http://127.0.0.1:{free}/live.ts", "connection refused; check the address"),
+        ("rtsp://127.0.0.1:{free}/live", "connection refused; check the address"),
+        ("rtmp://127.0.0.1:{free}/live/a", "connection refused; check the address"),
+        ("http://there-is-no.invalid/live.ts", "no such host"),
+        ("rtsp://me:secret@there-is-no.invalid/live", "no such host"),
+        ("udp://127.0.0.1:{free}", "nothing came within 0.5 s"),
+        ("http://127.0.0.1:{port}/none.mp4", "404 Not Found"),
+        ("rtsp://127.0.0.1:{port}/none", "404 Not Found"),
+        ("http://127.0.0.1:{port}/notes.txt", "not a video"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, says: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("Just notes.\n" * 100)
+    with StreamServer(tmp_path) as server:
+        full = address.format(free=unused_port(), port=server.port)
+        monkeypatch.setattr("fer_live.realtime.sources.network.OPEN_S", 0.5)
+        with pytest.raises(SourceError, match=says) as caught:
+            if address.startswith("udp"):
+                StreamSource(full, open_s=0.5)
+            else:
+                open_source(Wanted(video=full))
+    message = str(caught.value)
+    assert message.startswith(f"{shown_address(full)}: ") and "\n" not in message and "secret" not in message
+
+
+def test_a_password_is_not_shown() -> None:
+    assert shown_address("rtsp://me:secret@host:554/a?b=c") == "rtsp://me:***@host:554/a?b=c"
+    assert shown_address("http://host/a@b:c") == "http://host/a@b:c"
+
+
+def test_a_file_from_a_server_is_a_file(tmp_path: Path) -> None:
+    times = make_clip(tmp_path / "clip.mp4", audio="aac", container_options={"movflags": "faststart"})
+    with StreamServer(tmp_path) as server, open_source(Wanted(video=server.address("clip.mp4"))) as source:
+        assert not source.info.is_live and source.info.frame_count == 30
+        frames = list(source)
+    assert [read_index(frame.y) for frame in frames] == list(range(30))
+    assert [frame.time_s for frame in frames] == pytest.approx(times, abs=2e-5)
+    assert source.warnings == ()
+
+
+def test_a_file_from_a_server_can_be_left_midway(tmp_path: Path) -> None:
+    make_clip(tmp_path / "clip.mkv", frames=100)
+    with StreamServer(tmp_path) as server, open_source(Wanted(video=server.address("clip.mkv"))) as source:
+        given = iter(source)
+        assert len(take(given, 3)) == 3
+        source.stop()
+        assert len(list(given)) == 0
+
+
+def test_a_screen_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(SourceError, match="screen: there is none"):
+        ScreenSource()
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(SourceError, match="screen: x11grab cannot grab it"):
+        open_source(Wanted(screen=True))

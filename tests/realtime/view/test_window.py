@@ -1,0 +1,188 @@
+"""The window, its GUI calls replaced, and the question whether there is a display."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_live.realtime.channel import Channel, Overflow
+from fer_live.realtime.cli import _watch
+from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.observer import Observers
+from fer_live.realtime.pipeline import Pipeline
+from fer_live.realtime.source_state import SourceState
+from fer_live.realtime.stats import RecentStats
+from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSource, make_frame, make_result
+from fer_live.realtime.view import window as module
+from fer_live.realtime.view.overlay import Overlay
+from fer_live.realtime.view.window import Window, why_no_display
+
+
+class FakeGui:
+    """Stands in for OpenCV's window functions; answers ``keys`` one a frame, then none."""
+
+    def __init__(self, keys: list[int], closed_at: int | None = None) -> None:
+        self.keys = keys
+        self.closed_at = closed_at
+        self.shown: list[tuple[int, ...]] = []
+        self.last = np.zeros(0, np.uint8)
+        self.waits_ms: list[int] = []
+        self.destroyed = False
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(cv2, "namedWindow", lambda *_: None)
+        patch.setattr(cv2, "resizeWindow", lambda *_: None)
+        patch.setattr(cv2, "imshow", self.show)
+        patch.setattr(cv2, "waitKey", self.wait)
+        patch.setattr(cv2, "getWindowProperty", lambda *_: -1.0 if len(self.shown) == self.closed_at else 1.0)
+        patch.setattr(cv2, "destroyWindow", self.destroy)
+
+    def show(self, _: str, image: np.ndarray) -> None:
+        self.shown.append(image.shape)
+        self.last = image.copy()
+
+    def wait(self, milliseconds: int) -> int:
+        self.waits_ms.append(milliseconds)
+        return self.keys.pop(0) if self.keys else -1
+
+    def destroy(self, _: str) -> None:
+        self.destroyed = True
+
+
+def window(
+    results: Channel[Result],
+    *,
+    paced: bool = False,
+    on_quit: Callable[[], None] = lambda: None,
+    state: Callable[[], SourceState] = SourceState,
+    stats: RecentStats | None = None,
+) -> Window:
+    stats = stats or RecentStats("yunet", "CPUExecutionProvider", is_live=True)
+    overlay = Overlay(stats.figures, state)
+    return Window("title", results, overlay, (64, 48), Observers([stats]), paced=paced, on_quit=on_quit)
+
+
+def filled(n: int, *, close: bool = True) -> Channel[Result]:
+    channel: Channel[Result] = Channel(max(1, n), Overflow.BLOCK)
+    for index in range(n):
+        channel.put(make_result(make_frame(64, 48, index, index / 25)))
+    if close:
+        channel.close()
+    return channel
+
+
+def test_shows_every_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    gui = FakeGui([])
+    gui.install(monkeypatch)
+    stats = RecentStats("yunet", "CPUExecutionProvider", is_live=True)
+    window(filled(5), on_quit=lambda: pytest.fail("nobody quits"), stats=stats).run()
+    assert [stage.name for stage in stats.figures().stages] == ["show"]
+    assert gui.shown == [(48, 64, 3)] * 5
+    assert gui.destroyed
+
+
+@pytest.mark.parametrize(("keys", "closed_at"), [([-1, ord("q")], None), ([-1, 27], None), ([], 2)])
+def test_the_user_ends_it_once_and_the_rest_is_drained(
+    keys: list[int], closed_at: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gui, ended, channel = FakeGui(keys, closed_at), [], filled(6)
+    gui.install(monkeypatch)
+    window(channel, on_quit=lambda: ended.append(True)).run()
+    assert len(gui.shown) == 2 and ended == [True] and gui.destroyed
+    assert channel.get_many(1, fill=False) == []
+
+
+def test_an_aborted_run_closes_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    gui, channel = FakeGui([]), filled(3)
+    gui.install(monkeypatch)
+    channel.abort()
+    window(channel).run()
+    assert gui.shown == [] and gui.destroyed
+
+
+def test_a_watched_file_waits_for_each_frames_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still, so each frame's wait is its own time."""
+    gui = FakeGui([])
+    gui.install(monkeypatch)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: 100.0)
+    window(filled(4), paced=True).run()
+    assert gui.waits_ms == [1, 40, 50, 30, 50, 50, 20]  # in pieces of at most 50 ms
+
+
+def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera whose driver hangs must not leave only kill -9."""
+    hangs = threading.Event()
+
+    class HangingSource(ListSource):
+        def __iter__(self) -> Iterator[Frame]:
+            assert hangs.wait(60)
+            yield from ()
+
+    gui, display = FakeGui([]), filled(0, close=False)
+    gui.install(monkeypatch)
+    source = HangingSource([make_frame(64, 48)])
+    pipeline = Pipeline(source, FakeDetector(), FakeClassifier(), [], display)
+    pipeline.interrupt()
+    pipeline.interrupt()
+    _watch(pipeline, display, source, RecentStats("fake", "fake", is_live=True), paced=False)
+    assert gui.destroyed
+    hangs.set()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.wait()
+
+
+def test_h_shows_and_hides_the_hud_on_the_views_copy_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    gui, results = FakeGui([-1, ord("h"), -1, ord("h")]), filled(5)
+    kept = list(results)
+    before = [result.frame.y.copy() for result in kept]
+    again: Channel[Result] = Channel(5, Overflow.BLOCK)
+    for result in kept:
+        again.put(result)
+    again.close()
+    gui.install(monkeypatch)
+    corners = []
+    monkeypatch.setattr(
+        cv2, "imshow", lambda _, image: (gui.show(_, image), corners.append(image[10:30, 10:30].mean()))
+    )
+    window(again).run()
+    # Five frames, and one more picture for each time that the key was pressed.
+    assert len(gui.shown) == 7
+    hidden, shown = [corners[index] for index in (0, 1, 5, 6)], [corners[index] for index in (2, 3, 4)]
+    assert min(abs(a - b) for a in hidden for b in shown) > 5
+    for result, y in zip(kept, before, strict=True):
+        assert (result.frame.y == y).all()
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_a_lost_source_is_told_while_no_frames_come(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window goes on to live: the banner is drawn over the last frame, or over nothing, and keys are heard."""
+    lost, results = SourceState("camera 0: gives no frames", 0.0), filled(frames, close=False)
+    gui = FakeGui([])
+    gui.install(monkeypatch)
+    monkeypatch.setattr(module, "PUMP_S", 0.001)
+    asked: list[bool] = []
+
+    def state() -> SourceState:
+        return lost
+
+    def wait(_: int) -> int:
+        asked.append(True)
+        return ord("q") if len(gui.shown) == frames + 1 else -1
+
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    window(results, state=state, on_quit=results.close).run()
+    assert len(gui.shown) == frames + 1
+    middle = gui.last[22:26].reshape(-1, 3).astype(int)
+    # Orange ground: much red, little blue.
+    assert (middle[:, 2] - middle[:, 0]).max() > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+@pytest.mark.parametrize("display", ["", ":987", "nowhere.invalid:0", "garbage"])
+def test_no_display_is_told_and_ends_nothing(display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    reason = why_no_display()
+    assert reason is not None and reason.startswith("no display") and "\n" not in reason
