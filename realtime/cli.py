@@ -10,35 +10,28 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fer_live import __version__
-from fer_live.cli_errors import debug_option, one_line, run_command
-from fer_live.errors import DeviceError, FerLiveError, SinkError
+from fer_live.cli_errors import debug_option, run_command
+from fer_live.errors import DeviceError
 
-from .data.options import DataOptions, data_options
-from .engine_options import EngineOptions, engine_options, open_models
+from .data.options import data_options
+from .engine_options import engine_options
+from .run_options import RunOptions
+from .sinks.options import video_options
 from .sources.options import source_options
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from .channel import Channel
-    from .data.outputs import DataOutputs
-    from .datatypes import Detector, Result, Sink, Source, SourceInfo
-    from .inference.classifier import OnnxClassifier
-    from .observer import Observer
+    from .datatypes import SourceInfo
     from .pipeline import Pipeline
-    from .sinks.video_file import VideoFileSink
-    from .source_state import SourceState
-    from .stats import RecentStats
-    from .trace import Trace
+    from .session import Session
 
 __all__ = ["main"]
 
@@ -46,56 +39,22 @@ PROG = "fer-live"
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for, as on the command line; ``None`` where the engine chooses."""
-
-    camera: str | None
-    video: str | None
-    screen: bool
-    fps: Fraction | None
-    stream: int | None
-    reconnect: float | None
-    engine: EngineOptions
-    data: DataOptions
-    out: Path | None
-    window: bool | None
-    codec: str
-    preset: str | None
-    crf: int | None
-    trace: Path | None
-
-
-@click.command(
+@click.group(
     PROG,
+    invoke_without_command=True,
+    subcommand_metavar="",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="An expression is how a face appears, not what a person feels. Stored is what you name; nothing is sent.",
 )
 @source_options
 @engine_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the annotated video: .mp4, .mov or .mkv, with the input's size, times and sound.",
-)
+@video_options
 @click.option(
     "--window/--no-window",
     default=None,
     help="Show the video in a window; q ends.  [default: where there is no --out, --save or --events]",
 )
 @data_options
-@click.option(
-    "--codec",
-    type=click.Choice(["h264", "av1", "vp9"]),
-    default="h264",
-    show_default=True,
-    help="How --out is encoded; every browser plays h264.",
-)
-@click.option("--preset", metavar="NAME", help="Speed of the encoder, in its own words.  [default for h264: ultrafast]")
-@click.option(
-    "--crf", type=click.IntRange(0, 63), metavar="N", help="Quality of --out, less is better.  [default for h264: 23]"
-)
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
@@ -105,7 +64,7 @@ class Options:
 @debug_option
 @click.version_option(__version__, prog_name=PROG)
 @click.pass_context
-def command(context: click.Context, /, **values: Any) -> None:
+def command(context: click.Context, /, window: bool | None, **values: Any) -> None:
     """Find the faces in a video and label their expressions, live or from a file.
 
     \b
@@ -113,10 +72,8 @@ def command(context: click.Context, /, **values: Any) -> None:
     fer-live --video clip.mp4 --out annotated.mp4
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
-    options = Options(engine=EngineOptions.taken_from(values), data=DataOptions.taken_from(values), **values)
-    if (options.camera is not None) + (options.video is not None) + options.screen != 1:
-        raise click.UsageError("give one of --camera N, --video INPUT and --screen")
-    context.exit(_run(options))
+    if context.invoked_subcommand is None:
+        context.exit(_run(RunOptions.taken_from(values), window))
 
 
 def main() -> None:
@@ -126,125 +83,60 @@ def main() -> None:
     sys.exit(run_command(command, PROG))
 
 
-def _run(options: Options) -> int:
-    from .channel import Channel, Overflow
-    from .pipeline import Pipeline
-    from .stats import RecentStats
-    from .view.window import why_no_display
+def _run(options: RunOptions, window: bool | None) -> int:
+    from .session import Session, Watch
 
-    writes = options.out is not None or options.data.asked
-    watch = options.window if options.window is not None else not writes
-    no_display = why_no_display() if watch else None
-    if no_display is not None:
-        if not writes:
-            raise DeviceError(
-                f"{no_display} and nothing to write: give --out FILE or --save FILE, or run where there is a screen"
-            )
-        _say(f"{no_display}: going on without a window")
-        watch = False
-
-    with ExitStack() as stack:
-        observers: list[Observer] = []
-        if options.trace is not None:
-            observers.append(stack.enter_context(_open_trace(options.trace)))
-        source, sound_of = _open_source(options)
-        stack.enter_context(source)
-        options.engine.check_source(source.info)
-        sink = stack.enter_context(_open_sink(options, source.info, sound_of)) if options.out is not None else None
-        detector, classifier = open_models(options.engine, source.info, stack, _say)
-        data = _open_data(options, source.info, sound_of, detector, classifier) if options.data.asked else None
-        if data is not None:
-            observers.append(stack.enter_context(data).counts)
-        # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
-        paced = not source.info.is_live and not writes
-        display: Channel[Result] | None = None
-        if watch:
-            display = Channel(16, Overflow.BLOCK) if paced else Channel(1, Overflow.DROP_OLDEST)
-        stats = RecentStats(detector.name, classifier.provider, is_live=source.info.is_live)
-        if display is not None:
-            observers.append(stats)
-        sinks: list[Sink] = [sink] if sink is not None else []
-        sinks += data.sinks if data is not None else []
-        arguments = options.engine.pipeline_arguments()
-        pipeline = Pipeline(source, detector, classifier, sinks, display, observers=observers, **arguments)
-        try:
-            with _signals(pipeline):
-                if display is not None:
-                    _watch(pipeline, display, source, stats, paced=paced)
-                else:
-                    _progress(pipeline, source.info)
-                summary = pipeline.wait()
-        except BaseException as error:
-            # Before the source and the sink are closed under the threads that use them.
-            pipeline.abort(error)
-            with suppress(BaseException):
-                pipeline.wait()
-            told = _with_data(_with_part(error, sink), data)
-            if told is error:
-                raise
-            raise told from error
-        if data is not None:
-            data.end(interrupted=pipeline.stopped)
-        outputs = [each for each in (sink, data) if each is not None]
-        for warning in [*source.warnings, *(warning for output in outputs for warning in output.warnings)]:
+    watch = Watch.VIEWER if _has_window(options, window) else Watch.NOBODY
+    with Session(options, watch=watch, tell=_say) as session:
+        pipeline = session.pipeline
+        with _signals(pipeline):
+            if session.display is not None:
+                _watch(session)
+            else:
+                _progress(pipeline, session.source.info)
+            summary = session.end()
+        for warning in session.warnings:
             _say(f"warning: {warning}")
-        if sink is not None and sink.padded:
-            _say(f"{options.out} is {sink.size_wh[0]}x{sink.size_wh[1]}: {options.codec} has no odd sizes")
+        display = session.display
         not_shown = f", {display.dropped:,} not shown" if display is not None and display.dropped else ""
-        files = ([options.out] if sink is not None and summary.frames else []) + list(data.paths if data else ())
-        written = f", written to {', '.join(map(str, files))}" if files else ""
+        written = f", written to {', '.join(map(str, session.paths))}" if session.paths else ""
         click.echo(summary.line() + not_shown + written, err=options.data.to_stdout)
         return EXIT_INTERRUPTED if pipeline.interrupted else 0
 
 
-def _open_source(options: Options) -> tuple[Source, Path | None]:
-    """The source, and the file whose sound goes with it."""
-    from .sources.open_source import Wanted, open_source, sound_file
+def _has_window(options: RunOptions, wanted: bool | None) -> bool:
+    """Whether a window opens.
 
-    wanted = Wanted(
-        options.camera, options.video, options.screen, options.fps, options.stream, reconnect_s=options.reconnect
-    )
-    return open_source(wanted, _tell_state), sound_file(wanted)
+    Raises:
+        DeviceError: it is wanted and can't, and there is nothing else to do.
+    """
+    from .view.window import why_no_display
 
-
-def _tell_state(state: SourceState) -> None:
-    _say(f"{state.lost}; reconnecting" if state.is_lost else "frames come again")
-
-
-def _open_sink(options: Options, info: SourceInfo, sound_of: Path | None) -> VideoFileSink:
-    from .sinks.video_file import VideoFileSink
-
-    assert options.out is not None
-    return VideoFileSink(
-        options.out, info, copy_from=sound_of, codec=options.codec, preset=options.preset, crf=options.crf
-    )
+    if not (wanted if wanted is not None else not options.writes):
+        return False
+    no_display = why_no_display()
+    if no_display is None:
+        return True
+    if not options.writes:
+        raise DeviceError(
+            f"{no_display} and nothing to write: give --out FILE or --save FILE, or run where there is a screen"
+        )
+    _say(f"{no_display}: going on without a window")
+    return False
 
 
-def _open_data(
-    options: Options, info: SourceInfo, source: Path | None, detector: Detector, classifier: OnnxClassifier
-) -> DataOutputs:
-    from .data.manifest import run_facts
-    from .data.outputs import DataOutputs
-
-    facts = run_facts(info, classifier, detector, asdict(options.engine))
-    return DataOutputs(options.data, classifier.contract.labels, info, source, facts)
-
-
-def _open_trace(path: Path) -> Trace:
-    from .trace import Trace
-
-    return Trace(path)
-
-
-def _watch(pipeline: Pipeline, display: Channel[Result], source: Source, stats: RecentStats, *, paced: bool) -> None:
+def _watch(session: Session) -> None:
     from .view.overlay import Overlay
     from .view.window import Window
 
-    overlay, title = Overlay(stats.figures, lambda: source.state), f"{PROG}: {source.info.name}"
+    pipeline, display, source = session.pipeline, session.display, session.source
+    assert display is not None
+    overlay, title = Overlay(session.stats.figures, lambda: source.state), f"{PROG}: {source.info.name}"
     pipeline.start()
     # The window's thread waits for results, so another one looks for a second Ctrl-C: a camera may give none.
     threading.Thread(target=pipeline.wait_until_done, daemon=True).start()
-    Window(title, display, overlay, source.info.size_wh, pipeline.observers, paced=paced, on_quit=pipeline.stop).run()
+    size_wh, observers = source.info.size_wh, pipeline.observers
+    Window(title, display, overlay, size_wh, observers, paced=session.paced, on_quit=pipeline.stop).run()
 
 
 def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
@@ -290,34 +182,6 @@ def _signals(pipeline: Pipeline) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _with_part(error: BaseException, sink: VideoFileSink | None) -> BaseException:
-    """The error, told with where the part is that was written before, unless it says so itself."""
-    part = sink.part if sink is not None else None
-    if part is None or str(part) in str(error):
-        return error
-    told = f"what was annotated until then plays from {part}"
-    if isinstance(error, FerLiveError):
-        return type(error)(f"{one_line(error)}; {told}")
-    _say(told)
-    return error
-
-
-def _with_data(error: BaseException, data: DataOutputs | None) -> BaseException:
-    """The error, told with where the data are that were written before."""
-    if data is None:
-        return error
-    with suppress(SinkError):  # of a manifest, where the disk is full: the error itself says more
-        data.abandon(error)
-    parts = [str(part) for part in data.parts if str(part) not in str(error)]
-    if not parts:
-        return error
-    told = f"the data until then are in {', '.join(parts)}"
-    if isinstance(error, FerLiveError):
-        return type(error)(f"{one_line(error)}; {told}")
-    _say(told)
-    return error
 
 
 def _say(message: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import click
 
+from fer_live.cli_options import with_options
 from fer_live.errors import SourceError
 
 if TYPE_CHECKING:
@@ -28,17 +29,17 @@ LEAST_DETECT_SIZE = 64
 class EngineOptions:
     """What was asked for; ``None`` where the engine chooses."""
 
-    model: Path | None
-    detector: str
-    detect_size: int | None
-    verify_eyes: bool | None
-    device: str
-    threads: int
-    detect_every: int | None
-    classify_every: int | None
-    exact: bool
-    smooth: bool
-    target_latency: float | None
+    model: Path | None = None
+    detector: str = "yunet"
+    detect_size: int | None = None
+    verify_eyes: bool | None = None
+    device: str = "auto"
+    threads: int = 1
+    detect_every: int | None = None
+    classify_every: int | None = None
+    exact: bool = False
+    smooth: bool = True
+    target_latency: float | None = None
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Self:
@@ -177,6 +178,4 @@ def engine_options(command: F) -> F:
             help="Live: spend less on finding and reading faces where frames come out later than this.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)

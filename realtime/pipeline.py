@@ -118,6 +118,11 @@ class Pipeline:
         self._started_s = self._ended_s = 0.0
 
     @property
+    def is_started(self) -> bool:
+        """Whether :meth:`start` was called."""
+        return bool(self._threads)
+
+    @property
     def done_frames(self) -> int:
         """Frames annotated and written so far."""
         return self._frames

@@ -12,7 +12,7 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
-from .options import ARGUMENT, RECIPE, chosen_recipe, setting_options
+from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes import RECIPES, Recipe
 from .terminal import DATA_HELP, load_data
 
@@ -66,15 +66,7 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_recipes, help="Show the recipes and exit."
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "float32"]),
-    default="auto",
-    show_default=True,
-    help="auto: bf16 where the hardware multiplies it.",
-)
-@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]")
+@hardware_options
 @setting_options
 @click.version_option(package_name="fer-live", prog_name="fer-train")
 @debug_option

@@ -24,7 +24,7 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.errors import FerLiveError
 
-from .options import setting_options
+from .options import hardware_options, setting_options
 from .recipes import RECIPES
 from .terminal import DATA_HELP, load_data
 
@@ -73,8 +73,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     show_default=True,
     help="live: they see each batch as the student does; stored: by teacher_logits.npz; auto: live on CUDA.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["auto", "bf16", "float32"]), default="auto", show_default=True)
+@hardware_options
 @debug_option
 @setting_options
 def flagship_command(
@@ -88,6 +87,7 @@ def flagship_command(
     teachers: str,
     device: str,
     precision: str,
+    threads: int | None,
     **settings: Any,
 ) -> None:
     """Train teachers and from them the flagship, stop when the time is up, and go on by the same command."""
@@ -98,6 +98,8 @@ def flagship_command(
     from .files import make_folder
 
     where = choose_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
     bf16 = choose_bf16(precision, where)
     make_folder(out)
     dataset = load_data(data)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from fer_live.cli_errors import one_line
+from fer_live.cli_options import with_options
 from fer_live.errors import ModelError
 
 from .config import TrainConfig
@@ -22,6 +23,7 @@ __all__ = [
     "argument_value",
     "chosen_recipe",
     "command_options",
+    "hardware_options",
     "setting_options",
     "setting_type",
 ]
@@ -136,3 +138,19 @@ def command_options(recipe: Recipe) -> list[str]:
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def hardware_options(command: Any) -> Any:
+    """Add ``--device``, ``--precision`` and ``--threads`` to a command."""
+    options = [
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "bf16", "float32"]),
+            default="auto",
+            show_default=True,
+            help="auto: bf16 where the hardware multiplies it.",
+        ),
+        click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]"),
+    ]
+    return with_options(command, options)

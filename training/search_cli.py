@@ -14,7 +14,7 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 
 from .config import TrainConfig
-from .options import ARGUMENT, RECIPE, chosen_recipe, setting_options
+from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes import RECIPES, Recipe
 from .search_presets import PRESETS, Preset
 from .terminal import DATA_HELP, load_data
@@ -66,15 +66,7 @@ _FRACTION = click.FloatRange(0, 1, min_open=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Search folder.  [default: runs/search-RECIPE]")
 @click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Option of the network, for all trials.")
 @click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "float32"]),
-    default="auto",
-    show_default=True,
-    help="auto: bf16 where the hardware multiplies it.",
-)
-@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]")
+@hardware_options
 @setting_options
 @click.version_option(package_name="fer-live", prog_name="fer-search")
 @debug_option

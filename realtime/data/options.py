@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import click
+
+from fer_live.cli_options import with_options
 
 __all__ = ["EVENT_SUFFIXES", "STDOUT", "TABLE_SUFFIXES", "DataOptions", "data_options"]
 
@@ -26,17 +27,17 @@ EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Targets, checked: each has a known suffix, none is named twice."""
+    """Targets."""
 
-    save: tuple[Path, ...]
-    events: tuple[Path, ...]
+    save: tuple[Path, ...] = ()
+    events: tuple[Path, ...] = ()
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Self:
         """The values of these options, which are removed from a command's.
 
         Raises:
-            click.UsageError: an unknown suffix, or two outputs with one target.
+            click.UsageError: an unknown suffix.
         """
         options = cls(values.pop("save"), values.pop("events"))
         for path in options.save:
@@ -44,13 +45,17 @@ class DataOptions:
                 _check_suffix("--save", path, TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
         for path in options.events:
             _check_suffix("--events", path, EVENT_SUFFIXES, "")
-        _check_different(options, values)
         return options
 
     @property
     def asked(self) -> bool:
         """Whether any data are asked for."""
         return bool(self.save or self.events)
+
+    @property
+    def targets(self) -> list[tuple[str, Path]]:
+        """Every output with the option that names it."""
+        return [("--save", path) for path in self.save] + [("--events", path) for path in self.events]
 
     @property
     def to_stdout(self) -> bool:
@@ -78,9 +83,7 @@ def data_options(command: F) -> F:
             ".csv as BORIS. May be given several times.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def _check_suffix(option: str, path: Path, known: tuple[str, ...], else_: str) -> None:
@@ -88,14 +91,3 @@ def _check_suffix(option: str, path: Path, known: tuple[str, ...], else_: str) -
         raise click.UsageError(
             f"{option} {path}: give a name that ends in {', '.join(known[:-1])} or {known[-1]}{else_}"
         )
-
-
-def _check_different(options: DataOptions, others: Mapping[str, Any]) -> None:
-    named = [("--save", path) for path in options.save] + [("--events", path) for path in options.events]
-    named += [(f"--{name}", others[name]) for name in ("out", "trace") if others.get(name) is not None]
-    taken: dict[str, str] = {}
-    for option, path in named:
-        place = os.path.realpath(path)
-        if place in taken:
-            raise click.UsageError(f"{path}: is named by {taken[place]} and {option}; every output needs its own file")
-        taken[place] = option

@@ -76,7 +76,8 @@ class YuNetDetector:
         small = downscaled_bgr(frame, detect_size or self.detect_size, MULTIPLE)
         # A channel at a time into memory that is kept: several times faster than in one go into new memory.
         shape = (1, 3, *small.image.shape[:2])
-        blob = self._blobs.setdefault(shape, np.empty(shape, np.float32))
+        if (blob := self._blobs.get(shape)) is None:
+            blob = self._blobs[shape] = np.empty(shape, np.float32)
         for target, channel in zip(blob[0], cv2.split(small.image), strict=True):
             target[...] = channel
         outputs = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))

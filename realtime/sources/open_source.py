@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from fer_live.errors import SourceError
 from fer_live.realtime.datatypes import Source
 
 from .live import Backoff, Listener
+from .options import Wanted
 
-__all__ = ["Wanted", "open_source", "sound_file"]
+__all__ = ["open_source", "sound_file"]
 
 PIPE = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which source and how; just one of ``camera``, ``video`` and ``screen`` is given.
-
-    ``camera``: a number or a part of a name. ``video``: a video, GIF or image file, a folder of images, a numbered
-    sequence such as ``img_%04d.png``, an address, or ``-`` for standard input. ``screen``: the screen. ``fps``: frames
-    a second of images and of the screen, None for 25; nothing else has a choice. ``stream``: which video stream of
-    several, 0 for the first. ``reconnect_s``: how long to try where something live was lost; None for ever, 0 not at
-    all.
-    """
-
-    camera: str | None = None
-    video: str | None = None
-    screen: bool = False
-    fps: Fraction | None = None
-    stream: int | None = None
-    reconnect_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.camera is not None) + (self.video is not None) + self.screen != 1:
-            raise ValueError(f"just one of camera, video and screen must be given, found {self}")
-        if (self.fps is not None and self.fps <= 0) or (self.stream is not None and self.stream < 0):
-            raise ValueError(f"fps must be positive and stream 0 or more, found {self.fps}, {self.stream}")
 
 
 def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:

@@ -1,16 +1,56 @@
-"""The options of ``fer-live`` that say where frames come from."""
+"""Where frames come from: what can be asked for, and the options of ``fer-live`` that ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
-__all__ = ["source_options"]
+from fer_live.cli_options import with_options
+
+__all__ = ["Wanted", "source_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which source and how; just one of ``camera``, ``video`` and ``screen`` is given.
+
+    ``camera``: a number or a part of a name. ``video``: a video, GIF or image file, a folder of images, a numbered
+    sequence such as ``img_%04d.png``, an address, or ``-`` for standard input. ``screen``: the screen. ``fps``: frames
+    a second of images and of the screen, None for 25; nothing else has a choice. ``stream``: which video stream of
+    several, 0 for the first. ``reconnect_s``: how long to try where something live was lost; None for ever, 0 not at
+    all.
+    """
+
+    camera: str | None = None
+    video: str | None = None
+    screen: bool = False
+    fps: Fraction | None = None
+    stream: int | None = None
+    reconnect_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.camera is not None) + (self.video is not None) + self.screen != 1:
+            raise ValueError(f"just one of camera, video and screen must be given, found {self}")
+        if (self.fps is not None and self.fps <= 0) or (self.stream is not None and self.stream < 0):
+            raise ValueError(f"fps must be positive and stream 0 or more, found {self.fps}, {self.stream}")
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """The values of these options, which are removed from a command's.
+
+        Raises:
+            click.UsageError: no source is given, or several.
+        """
+        taken = {name: values.pop(name) for name in ("camera", "video", "screen", "fps", "stream")}
+        if (taken["camera"] is not None) + (taken["video"] is not None) + taken["screen"] != 1:
+            raise click.UsageError("give one of --camera N, --video INPUT and --screen")
+        return cls(**taken, reconnect_s=values.pop("reconnect"))
 
 
 def _rate(text: str) -> Fraction:
@@ -55,6 +95,4 @@ def source_options(command: F) -> F:
             help="How long to try to come back to a live source that was lost; 0: not at all.  [default: for ever]",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)

@@ -189,11 +189,7 @@ def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64], trust: 
     if not len(rows) or trust == 1:
         return found
     old = followed.only(from_row[rows])
-    low = np.maximum(found.xyxy[rows, :2], old.xyxy[:, :2])
-    high = np.minimum(found.xyxy[rows, 2:], old.xyxy[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    area = [np.prod(box[:, 2:] - box[:, :2], axis=1) for box in (found.xyxy[rows], old.xyxy)]
-    agree = shared > SETTLED_IOU * (area[0] + area[1] - shared)
+    agree = np.diagonal(iou(found.xyxy[rows], old.xyxy)) > SETTLED_IOU
     # A square that was turned to level the eyes is not averaged with one that was not.
     agree &= np.abs(found.squares[rows, 3] - old.squares[:, 3]) < 5
     agree |= trust == 0

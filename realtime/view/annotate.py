@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_live.palette import LABEL_COLOURS
 from fer_live.realtime.datatypes import Doubt, Result
 
 from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
@@ -23,15 +24,6 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, even."""
 
 # Okabe and Ito's colour-blind safe palette (2008), sRGB, by label.
-_COLOURS: dict[str, Colour] = {
-    "angry": (213, 94, 0),
-    "disgust": (0, 158, 115),
-    "fear": (204, 121, 167),
-    "happy": (240, 228, 66),
-    "sad": (86, 180, 233),
-    "surprise": (230, 159, 0),
-    "neutral": (200, 204, 210),
-}
 _OTHER: Colour = (150, 150, 220)
 _WHITE: Colour = (255, 255, 255)
 _PANEL: Colour = (26, 28, 32)
@@ -210,7 +202,7 @@ def _tag(words: tuple[str, ...], text: int, ground: Colour, limited_range: bool)
 
 
 def _colour(label: str) -> Colour:
-    return _COLOURS.get(label, _OTHER)
+    return LABEL_COLOURS.get(label, _OTHER)
 
 
 def _steps(probabilities: Sequence[float], room: int) -> tuple[int, ...]:

@@ -1,0 +1,63 @@
+"""All that a run is asked for, together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import click
+
+from .data.options import DataOptions
+from .engine_options import EngineOptions
+from .sinks.options import VideoOptions
+from .sources.options import Wanted
+
+__all__ = ["RunOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What was asked for. ``trace``: where the trace goes, None for none."""
+
+    source: Wanted
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    video: VideoOptions = field(default_factory=VideoOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    trace: Path | None = None
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """The values of these options, which are removed from a command's.
+
+        Raises:
+            click.UsageError: they don't go together, or two outputs have one target.
+        """
+        options = cls(
+            Wanted.taken_from(values),
+            EngineOptions.taken_from(values),
+            VideoOptions.taken_from(values),
+            DataOptions.taken_from(values),
+            values.pop("trace"),
+        )
+        options._check_different()
+        return options
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is an output that the run is for."""
+        return self.video.out is not None or self.data.asked
+
+    def _check_different(self) -> None:
+        named = [*self.data.targets, ("--out", self.video.out), ("--trace", self.trace)]
+        taken: dict[str, str] = {}
+        for option, path in named:
+            if path is None:
+                continue
+            place = os.path.realpath(path)
+            if place in taken:
+                raise click.UsageError(
+                    f"{path}: is named by {taken[place]} and {option}; every output needs its own file"
+                )
+            taken[place] = option

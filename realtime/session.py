@@ -1,0 +1,204 @@
+"""A run, put together from what was asked for: source, models, outputs and the pipeline that joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from fer_live.cli_errors import one_line
+from fer_live.errors import FerLiveError, SinkError
+
+from .channel import Channel, Overflow
+from .data.manifest import run_facts
+from .data.outputs import DataOutputs
+from .datatypes import Detector, Result, Sink, Source
+from .engine_options import open_models
+from .inference.classifier import OnnxClassifier
+from .observer import Observer
+from .pipeline import Pipeline
+from .run_options import RunOptions
+from .sinks.video_file import VideoFileSink
+from .source_state import SourceState
+from .sources.open_source import open_source, sound_file
+from .stats import RecentStats, Summary
+from .trace import Trace
+
+__all__ = ["Session", "Watch"]
+
+
+class Watch(StrEnum):
+    """Who takes results from :attr:`Session.display`.
+
+    ``NOBODY``: there is none. ``VIEWER``: somebody who looks, and must not hold up what is written: the freshest result
+    will do, but of a file that is only looked at each comes. ``PROGRAM``: somebody who wants each result of a file.
+    """
+
+    NOBODY = "nobody"
+    VIEWER = "viewer"
+    PROGRAM = "program"
+
+
+class Session:
+    """A run; a context manager. Start its pipeline inside, take from the display where there is one, then :meth:`end`.
+
+    Left by an exception it ends the run, closes everything, and raises that exception, told with where the parts are
+    that were written before. Left earlier than at the end it stops the run in good order, as Ctrl-C does.
+
+    Args:
+        options: what was asked for.
+        watch: who takes from ``display``.
+        tell: is given what a user should know, a line each.
+
+    Attributes:
+        source: where frames come from.
+        detector: finds the faces.
+        classifier: labels them.
+        pipeline: what works.
+        display: results for who watches; None where nobody does.
+        stats: figures for a HUD, where somebody watches.
+        paced: whether the display gets every frame of a file, to be shown at the file's own pace.
+        video: the annotated video, None where none was asked for.
+        data: the data outputs, None where none were asked for.
+
+    Raises:
+        FerLiveError: from entering: the source, a model or an output can't be opened, or they don't go together.
+    """
+
+    source: Source
+    detector: Detector
+    classifier: OnnxClassifier
+    pipeline: Pipeline
+    stats: RecentStats
+    display: Channel[Result] | None = None
+    video: VideoFileSink | None = None
+    data: DataOutputs | None = None
+    paced = False
+
+    def __init__(
+        self, options: RunOptions, *, watch: Watch = Watch.NOBODY, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._options, self._watch, self._tell = options, watch, tell
+        self._stack = ExitStack()
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _open(self, stack: ExitStack) -> None:
+        options = self._options
+        observers: list[Observer] = []
+        if options.trace is not None:
+            observers.append(stack.enter_context(Trace(options.trace)))
+        self.source = stack.enter_context(open_source(options.source, self._tell_state))
+        info, sound_of = self.source.info, sound_file(options.source)
+        options.engine.check_source(info)
+        if options.video.out is not None:
+            video = options.video
+            self.video = stack.enter_context(
+                VideoFileSink(
+                    options.video.out, info, copy_from=sound_of, codec=video.codec, preset=video.preset, crf=video.crf
+                )
+            )
+        self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
+        if options.data.asked:
+            facts = run_facts(info, self.classifier, self.detector, asdict(options.engine))
+            data = DataOutputs(options.data, self.classifier.contract.labels, info, sound_of, facts)
+            self.data = stack.enter_context(data)
+            observers.append(self.data.counts)
+        # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
+        self.paced = not info.is_live and (self._watch == Watch.PROGRAM or not options.writes)
+        self.stats = RecentStats(self.detector.name, self.classifier.provider, is_live=info.is_live)
+        if self._watch != Watch.NOBODY:
+            self.display = Channel(16, Overflow.BLOCK) if self.paced else Channel(1, Overflow.DROP_OLDEST)
+            observers.append(self.stats)
+        sinks: list[Sink] = [self.video] if self.video is not None else []
+        sinks += self.data.sinks if self.data is not None else []
+        arguments = options.engine.pipeline_arguments()
+        self.pipeline = Pipeline(
+            self.source, self.detector, self.classifier, sinks, self.display, observers=observers, **arguments
+        )
+
+    def end(self) -> Summary:
+        """Wait for the last frame, and complete the outputs.
+
+        Raises:
+            Exception: what ended the run, as it was raised.
+        """
+        summary = self.pipeline.wait()
+        self._ended = True
+        if self.data is not None:
+            self.data.end(interrupted=self.pipeline.stopped)
+        return summary
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know about the input and the outputs, one line each; after the end."""
+        outputs = [each for each in (self.video, self.data) if each is not None]
+        told = [*self.source.warnings, *(warning for output in outputs for warning in output.warnings)]
+        if self.video is not None and self.video.padded:
+            width, height = self.video.size_wh
+            video = self._options.video
+            told.append(f"{video.out} is {width}x{height}: {video.codec} has no odd sizes")
+        return tuple(told)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that were written; after the end."""
+        video = self._options.video.out
+        written = [video] if video is not None and self.pipeline.done_frames else []
+        return (*written, *(self.data.paths if self.data is not None else ()))
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None and not self._ended:
+            error = self._leave()
+        if error is None:
+            self._stack.close()
+            return
+        # Before the source and the sink are closed under the threads that use them.
+        self.pipeline.abort(error)
+        with suppress(BaseException):
+            self.pipeline.wait()
+        told = self._with_parts(error)
+        self._stack.__exit__(type(told), told, told.__traceback__)
+        if told is not error:
+            raise told from error
+
+    def _leave(self) -> BaseException | None:
+        """Stop in good order what nobody waits for any more; the error if that fails."""
+        if not self.pipeline.is_started:
+            return None
+        self.pipeline.stop()
+        try:
+            if self.display is not None:
+                for _ in self.display:
+                    pass
+            self.end()
+        except BaseException as error:
+            return error
+        return None
+
+    def _with_parts(self, error: BaseException) -> BaseException:
+        """The error, told with where the parts are that were written before, unless it says so itself."""
+        told: list[str] = []
+        if self.video is not None and self.video.part is not None and str(self.video.part) not in str(error):
+            told.append(f"what was annotated until then plays from {self.video.part}")
+        if self.data is not None:
+            with suppress(SinkError):  # of a manifest, where the disk is full: the error itself says more
+                self.data.abandon(error)
+            if parts := [str(part) for part in self.data.parts if str(part) not in str(error)]:
+                told.append(f"the data until then are in {', '.join(parts)}")
+        if told and isinstance(error, FerLiveError):
+            return type(error)("; ".join([one_line(error), *told]))
+        for line in told:
+            self._tell(line)
+        return error
+
+    def _tell_state(self, state: SourceState) -> None:
+        self._tell(f"{state.lost}; reconnecting" if state.is_lost else "frames come again")
