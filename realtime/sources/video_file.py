@@ -29,6 +29,7 @@ from fer_live.realtime.source_state import SourceState
 
 from .conversion import Conversion
 from .deinterlace import Deinterlacer
+from .file_ends import ends_early
 
 __all__ = ["FileSource"]
 
@@ -71,6 +72,8 @@ class FileSource:
         self._count = 0
         self._short_of: int | None = None
         self._ends_s: tuple[float, float] | None = None
+        self._file = Path(path) if container is None else None
+        self._lacks_end = False
         self._container = open_input(Path(path)) if container is None else container
         try:
             self._stream = picture_stream(self._container, self._path, stream)
@@ -109,6 +112,11 @@ class FileSource:
             found.append(
                 f"{self._path}: the file is damaged or cut short after frame {self._count} ({self._cut_short}); "
                 "what came before was read"
+            )
+        if self._lacks_end and not found:
+            found.append(
+                f"{self._path}: the file is cut short, as by a download or copy that broke off; the {self._count} "
+                "frames that are there were read"
             )
         if self._damaged:
             found.append(f"{self._path}: {self._damaged} damaged places; frames may be missing or smeared")
@@ -190,6 +198,7 @@ class FileSource:
             if packet is None:
                 yield from deinterlacer.flush()
                 self._short_of = self._declared_if_short()
+                self._lacks_end = self._file is not None and ends_early(self._file)
                 return
 
     def _describe(self) -> SourceInfo:
