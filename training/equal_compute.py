@@ -8,7 +8,6 @@ PublicTest, and on PrivateTest, standard and dedup. Evaluation after the trainin
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from .config import TrainConfig
 from .data import Fer2013, Usage
 from .evaluate import compute_metrics
 from .figures import figures_of
-from .files import make_folder, system_errors_as
+from .files import make_folder, replacing, system_errors_as
 from .loop import Epoch, RanAwayError, train
 from .predictors import TorchPredictor
 from .provenance import environment
@@ -247,6 +246,5 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
             lines.append(f"  {json.dumps(name)}: {{\n{inside}\n  }}")
         else:
             lines.append(f"  {json.dumps(name)}: {json.dumps(part)}")
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

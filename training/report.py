@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,7 @@ from .charts import write_png
 from .compare import Comparison, ModelResult, SplitFigures
 from .compare_plots import charts_of, letter_of
 from .corruptions import CORRUPTIONS
-from .files import make_folder, system_errors_as
+from .files import make_folder, replacing, system_errors_as
 from .report_html import render_html
 from .report_tables import Table, tables_of
 
@@ -103,10 +102,8 @@ def _thinned(coverage: NDArray[np.float64], **others: NDArray[np.float64]) -> di
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a text file beside its target, then replace it at once."""
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _markdown(comparison: Comparison, tables: Sequence[Table]) -> str:

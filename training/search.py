@@ -8,7 +8,6 @@ after each trial. What is compared is the best PublicTest accuracy of a trial's 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ from fer_live.errors import DataError, DeviceError, ModelError, first_line
 
 from .anneal import AnnealingSampler
 from .data import Fer2013
-from .files import make_folder
+from .files import make_folder, replacing
 from .loop import Epoch, train
 from .networks import initialise
 from .options import command_options
@@ -289,6 +288,5 @@ def _write_best(folder: Path, best: Trial, recipe: Recipe, command: Sequence[str
         "model": str(best.folder.relative_to(folder) / "model.pt"),
         "command": shlex.join(words),
     }
-    partial = folder / "best.partial.json"
-    partial.write_text(json.dumps(about, indent=2) + "\n")
-    os.replace(partial, folder / "best.json")
+    with replacing(folder / "best.json") as partial:
+        partial.write_text(json.dumps(about, indent=2) + "\n")
