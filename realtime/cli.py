@@ -9,15 +9,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fer_live import __version__
 from fer_live.cli_errors import debug_option, run_command
+from fer_live.cli_options import HeadedGroup, with_options
 from fer_live.errors import DeviceError
 
 from .data.options import data_options
@@ -35,26 +36,34 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 PROG = "fer-live"
 EXIT_INTERRUPTED = 130
 
 
+def _window_option(command: F) -> F:
+    option = click.option(
+        "--window/--no-window",
+        default=None,
+        help="Show the video in a window; q ends.  [default: where there is no --out, --save or --events]",
+    )
+    return with_options(command, [option], heading="View")
+
+
 @click.group(
     PROG,
+    cls=HeadedGroup,
     invoke_without_command=True,
-    subcommand_metavar="",
+    subcommand_metavar="[COMMAND]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="An expression is how a face appears, not what a person feels. Stored is what you name; nothing is sent.",
 )
 @source_options
 @engine_options
 @video_options
-@click.option(
-    "--window/--no-window",
-    default=None,
-    help="Show the video in a window; q ends.  [default: where there is no --out, --save or --events]",
-)
 @data_options
+@_window_option
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),

@@ -178,4 +178,4 @@ def engine_options(command: F) -> F:
             help="Live: spend less on finding and reading faces where frames come out later than this.",
         ),
     ]
-    return with_options(command, options)
+    return with_options(command, options, heading="Finding and reading faces")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from fer_live.cli_errors import debug_option, run_command
+from fer_live.cli_options import HeadedCommand
 
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes import RECIPES, Recipe
@@ -41,7 +42,9 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
     context.exit()
 
 
-@click.command(epilog="An option that is not given has the recipe's value. PrivateTest is never looked at.")
+@click.command(
+    cls=HeadedCommand, epilog="An option that is not given has the recipe's value. PrivateTest is never looked at."
+)
 @click.option("--data", type=click.Path(path_type=Path), help=DATA_HELP)
 @click.option("--recipe", type=RECIPE, default="residual", show_default=True, help="What to train; see --list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE-seedSEED]")

@@ -84,12 +84,13 @@ def setting_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg
 
 def setting_options(command: Any) -> Any:
     """Decorator: an option for each field of :class:`TrainConfig`; None where the recipe's own value stands."""
-    for entry in reversed(fields(TrainConfig)):
+    options = []
+    for entry in fields(TrainConfig):
         name, kind = _option(entry.name), setting_type(entry)
         if kind is click.BOOL:
             name = f"{name}/{_option('no_' + entry.name)}"
-        command = click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}.")(command)
-    return command
+        options.append(click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}."))
+    return with_options(command, options, heading="Settings of the training")
 
 
 def chosen_recipe(
@@ -153,4 +154,4 @@ def hardware_options(command: Any) -> Any:
         ),
         click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]"),
     ]
-    return with_options(command, options)
+    return with_options(command, options, heading="Hardware")

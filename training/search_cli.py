@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fer_live.cli_errors import debug_option, run_command
+from fer_live.cli_options import HeadedCommand
 
 from .config import TrainConfig
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
@@ -31,8 +32,9 @@ _FRACTION = click.FloatRange(0, 1, min_open=True)
 
 
 @click.command(
+    cls=HeadedCommand,
     epilog="Any other option fixes a value for all trials; one that is not given has the recipe's. Trials are compared "
-    "by PublicTest; PrivateTest is never looked at."
+    "by PublicTest; PrivateTest is never looked at.",
 )
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
 @click.option("--recipe", type=RECIPE, help="What to train.  [default: the preset's, or residual]")

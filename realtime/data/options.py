@@ -83,7 +83,7 @@ def data_options(command: F) -> F:
             ".csv as BORIS. May be given several times.",
         ),
     ]
-    return with_options(command, options)
+    return with_options(command, options, heading="Data")
 
 
 def _check_suffix(option: str, path: Path, known: tuple[str, ...], else_: str) -> None:

@@ -57,4 +57,4 @@ def video_options(command: F) -> F:
             help="Quality of --out, less is better.  [default for h264: 23]",
         ),
     ]
-    return with_options(command, options)
+    return with_options(command, options, heading="Video")
