@@ -10,17 +10,13 @@ which needs fer-live[train]. CLIPs are annotated by the program itself, on each 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +27,7 @@ from throughput import repeated, seconds
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.errors import DeviceError, FerLiveError
+from fer_live.machine import measured_on
 from fer_live.model_metadata import INPUT_NAME
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.inference.cuda_driver import CUDA_PROVIDER, why_no_cuda
@@ -67,10 +64,9 @@ def main() -> None:
 
 
 def print_machine() -> None:
-    print(f"{date.today()}, {gpu()}; {processor()}, {platform.system()}  ")
-    names = ("fer-live", "onnxruntime-gpu", "nvidia-cudnn-cu13", "nvidia-cudnn-cu12", "numpy", "av")
-    print(", ".join(f"{name} {found}" for name in names if (found := installed(name))), end="")
-    print(f"; onnxruntime built for CUDA {getattr(onnxruntime, 'cuda_version', 'unknown')}\n", flush=True)
+    packages = ("onnxruntime-gpu", "nvidia-cudnn-cu13", "nvidia-cudnn-cu12", "numpy", "av")
+    cuda = getattr(onnxruntime, "cuda_version", "unknown")
+    print(f"{gpu()}; {measured_on(packages)}; onnxruntime built for CUDA {cuda}\n", flush=True)
 
 
 def gpu() -> str:
@@ -82,22 +78,6 @@ def gpu() -> str:
         subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0].split(", ")
     )
     return f"{name}, {memory}, driver {driver}"
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.processor()} x {os.cpu_count()}"
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]} x {len(names)}" if names else f"{platform.machine()} x {os.cpu_count()}"
-
-
-def installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def half_model() -> bytes | None:

@@ -9,12 +9,9 @@ read the ratios, not the milliseconds. The times include the making of the small
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +21,7 @@ import numpy as np
 
 from fer_live.bundled import DETECTOR_YUNET, asset_path
 from fer_live.errors import DeviceError
+from fer_live.machine import measured_on
 from fer_live.realtime.datatypes import Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.detectors.yunet import MULTIPLE
@@ -88,9 +86,7 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     frames = clip_frames(arguments.clip, arguments.frames)
-    packages = ("opencv-python", "onnxruntime-gpu", "mediapipe", "numpy")
-    print(f"{date.today()}, {_processor()}, Python {platform.python_version()}")
-    print(", ".join(f"{name} {version(name)}" for name in packages))
+    print(measured_on(("opencv-python", "onnxruntime-gpu", "mediapipe", "numpy")))
     width, height = frames[0].size_wh
     for detect_size in arguments.size:
         spent: dict[str, list[float]] = {}
@@ -110,15 +106,6 @@ def main() -> None:
         print("| | ms | times the first |\n|---|---|---|")
         for name, times in spent.items():
             print(f"| {name} | {median(times):.2f} | {median(times) / median(spent[REFERENCE]):.2f} |")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]} x {len(names)}" if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -16,23 +16,20 @@ too slow in earnest.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import date
 from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import cv2
 import numpy as np
 
+from fer_live.machine import measured_on
 from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.datatypes import Faces, Frame, Predictions, Result, SourceInfo
 from fer_live.realtime.detectors.registry import create_detector
@@ -219,14 +216,9 @@ def main() -> None:
     with FileSource(wanted.clip) as source:
         frames = list(source)
     no_window = why_no_display()
-    names = ("fer-live", "onnxruntime-gpu", "av", "opencv-python")
-    print(
-        f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}  "
-    )
-    print(
-        ", ".join(f"{name} {version(name)}" for name in names) + f"; {wanted.clip.name} at {wanted.fps} fps, ", end=""
-    )
-    print("handed over, without a window\n" if no_window else "in a window\n")
+    shown = "handed over, without a window" if no_window else "in a window"
+    print(measured_on(("onnxruntime-gpu", "av", "opencv-python")), end="; ")
+    print(f"{wanted.clip.name} at {wanted.fps} fps, {shown}\n")
     print("| case | frames | faces | latency p50 / p95 / p99 / max ms | dropped | not shown | cores |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     stages = []

@@ -11,10 +11,7 @@ YuNet's square takes the place of the picture.
 from __future__ import annotations
 
 import argparse
-import platform
 from collections.abc import Iterator
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -23,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_FRAMING
+from fer_live.machine import measured_on
 from fer_live.realtime.datatypes import Detector, Faces, Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.detectors.squares import roll_deg
@@ -173,8 +171,7 @@ def main() -> None:
 
     data = load_fer2013(arguments.data)
     images = data.images[data.training_rows()[:: arguments.every]]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("opencv-python", "onnxruntime-gpu", "mediapipe"))
-    print(f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, {packages}; {len(images)} images")
+    print(measured_on(("opencv-python", "onnxruntime-gpu", "mediapipe")), f"{len(images)} images", sep="; ")
 
     with create_detector("yunet") as yunet:
         everything = [measure_images(yunet, images, zoom) for zoom in ZOOMS]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import platform
 import sys
 import tempfile
 import threading
@@ -24,14 +23,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import date
 from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import cv2
 
+from fer_live.machine import measured_on
 from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
@@ -153,11 +151,7 @@ def main() -> None:
     wanted = parser.parse_args()
     if wanted.frames < INTERVALS:
         parser.error(f"--frames must be at least {INTERVALS}")
-    names = ("fer-live", "onnxruntime-gpu", "av", "opencv-python")
-    print(
-        f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}  "
-    )
-    print(", ".join(f"{name} {version(name)}" for name in names))
+    print(measured_on(("onnxruntime-gpu", "av", "opencv-python")))
     cv2.setNumThreads(1)
     meter = Meter(wanted.frames // INTERVALS)
     with ExitStack() as stack:

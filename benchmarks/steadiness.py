@@ -12,11 +12,7 @@ labels are those of every frame. Delays count from the frame on which the true l
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 from collections.abc import Iterator
-from datetime import date
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +21,7 @@ import numpy as np
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.contract import FER2013_LABELS
+from fer_live.machine import measured_on
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.realtime.labels.transitions import (
@@ -149,8 +146,7 @@ def main() -> None:
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     classifier = OnnxClassifier(asset_path(MODEL), Device.CPU)
-    print(f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}")
-    print(", ".join(f"{name} {version(name)}" for name in ("fer-live", "onnxruntime-gpu", "numpy")), "\n")
+    print(measured_on(("onnxruntime-gpu", "numpy")), "\n")
     print("| faces | fps | frames | true changes / min | raw | shown | shown / raw | delay p50 ms | p90 ms |", end="")
     print(" never shown % | raw right % | shown right % | n transitions |\n|---" + "|---:" * 12 + "|")
     for line in made_up(wanted.tracks, wanted.data, classifier):

@@ -15,19 +15,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import av
 import cv2
 import numpy as np
+
+from fer_live.machine import measured_on
 
 FLOOR = """
 import sys, av
@@ -57,6 +56,7 @@ ANALYSE = """
 import os, sys
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as fer-live does
 import cv2
+from fer_live.machine import measured_on
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.pipeline import Pipeline
@@ -130,9 +130,7 @@ def main() -> None:
     parser.add_argument("--options", default="", help="more options for fer-live, in one string")
     wanted = parser.parse_args()
     program = str(Path(sys.executable).with_name("fer-live"))
-    names = ("fer-live", "onnxruntime-gpu", "av", "opencv-python")
-    print(f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}")
-    print(", ".join(f"{name} {version(name)}" for name in names), f"options {wanted.options or 'none'}", sep="; ")
+    print(measured_on(("onnxruntime-gpu", "av", "opencv-python")), f"options {wanted.options or 'none'}", sep="; ")
     what = "analysis" if wanted.analysis else "fer-live"
     print(f"\n| clip | frames | floor fps | {what} fps | {what} / floor | lowest, highest | MiB | kept dB | n |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
