@@ -56,7 +56,6 @@ ANALYSE = """
 import os, sys
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as fer-live does
 import cv2
-from fer_live.machine import measured_on
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.pipeline import Pipeline
