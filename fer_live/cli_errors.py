@@ -25,6 +25,7 @@ _EXTRA_OF = {
     **dict.fromkeys(("tensorboard", "torch", "torchvision"), "train"),
     "mediapipe": "mediapipe",
     "pyarrow": "data",
+    **dict.fromkeys(("starlette", "uvicorn", "websockets"), "web"),
 }
 
 

@@ -26,6 +26,7 @@ from .engine_options import engine_options
 from .run_options import RunOptions
 from .sinks.options import video_options
 from .sources.options import source_options
+from .web.options import ServeOptions, serve_options
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,6 +65,7 @@ def _window_option(command: F) -> F:
 @video_options
 @data_options
 @_window_option
+@serve_options
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
@@ -82,7 +84,9 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if context.invoked_subcommand is None:
-        context.exit(_run(RunOptions.taken_from(values), window))
+        serve = ServeOptions.taken_from(values)
+        options = RunOptions.taken_from(values, needs_source=not serve.serve)
+        context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))
 
 
 def main() -> None:
@@ -90,6 +94,17 @@ def main() -> None:
     # NumPy's BLAS has nothing to do here, but its threads, once started, keep cores busy that the stages want.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run_command(command, PROG))
+
+
+def _serve(serve: ServeOptions, options: RunOptions, window: bool | None) -> int:
+    if options.writes or options.trace is not None or window:
+        raise click.UsageError(
+            "--serve shows a page and writes nothing: leave out --out, --save, --events, --trace and --window"
+        )
+    from .web.server import serve as serve_page
+
+    serve_page(serve, options)
+    return 0
 
 
 def _run(options: RunOptions, window: bool | None) -> int:

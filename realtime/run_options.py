@@ -19,23 +19,23 @@ __all__ = ["RunOptions"]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was asked for. ``trace``: where the trace goes, None for none."""
+    """What was asked for. ``source``: None where frames come from elsewhere. ``trace``: where it goes, None for none."""
 
-    source: Wanted
+    source: Wanted | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     data: DataOptions = field(default_factory=DataOptions)
     trace: Path | None = None
 
     @classmethod
-    def taken_from(cls, values: dict[str, Any]) -> Self:
+    def taken_from(cls, values: dict[str, Any], *, needs_source: bool = True) -> Self:
         """The values of these options, which are removed from a command's.
 
         Raises:
             click.UsageError: they don't go together, or two outputs have one target.
         """
         options = cls(
-            Wanted.taken_from(values),
+            Wanted.taken_from(values, needed=needs_source),
             EngineOptions.taken_from(values),
             VideoOptions.taken_from(values),
             DataOptions.taken_from(values),

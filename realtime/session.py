@@ -51,6 +51,7 @@ class Session:
     Args:
         options: what was asked for.
         watch: who takes from ``display``.
+        source: what to read instead of the source that the options name; closed with the session.
         tell: is given what a user should know, a line each.
 
     Attributes:
@@ -79,9 +80,14 @@ class Session:
     paced = False
 
     def __init__(
-        self, options: RunOptions, *, watch: Watch = Watch.NOBODY, tell: Callable[[str], None] = lambda _: None
+        self,
+        options: RunOptions,
+        *,
+        watch: Watch = Watch.NOBODY,
+        source: Source | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._options, self._watch, self._tell = options, watch, tell
+        self._options, self._watch, self._given, self._tell = options, watch, source, tell
         self._stack = ExitStack()
         self._ended = False
 
@@ -96,8 +102,8 @@ class Session:
         observers: list[Observer] = []
         if options.trace is not None:
             observers.append(stack.enter_context(Trace(options.trace)))
-        self.source = stack.enter_context(open_source(options.source, self._tell_state))
-        info, sound_of = self.source.info, sound_file(options.source)
+        self.source = stack.enter_context(self._open_source() if self._given is None else self._given)
+        info, sound_of = self.source.info, None if options.source is None else sound_file(options.source)
         options.engine.check_source(info)
         if options.video.out is not None:
             video = options.video
@@ -124,6 +130,10 @@ class Session:
         self.pipeline = Pipeline(
             self.source, self.detector, self.classifier, sinks, self.display, observers=observers, **arguments
         )
+
+    def _open_source(self) -> Source:
+        assert self._options.source is not None
+        return open_source(self._options.source, self._tell_state)
 
     def end(self) -> Summary:
         """Wait for the last frame, and complete the outputs.

@@ -41,16 +41,20 @@ class Wanted:
             raise ValueError(f"fps must be positive and stream 0 or more, found {self.fps}, {self.stream}")
 
     @classmethod
-    def taken_from(cls, values: dict[str, Any]) -> Self:
-        """The values of these options, which are removed from a command's.
+    def taken_from(cls, values: dict[str, Any], *, needed: bool = True) -> Self | None:
+        """The values of these options, which are removed from a command's; None where none is given and needed.
 
         Raises:
-            click.UsageError: no source is given, or several.
+            click.UsageError: no source is given though one is needed, or several are.
         """
         taken = {name: values.pop(name) for name in ("camera", "video", "screen", "fps", "stream")}
-        if (taken["camera"] is not None) + (taken["video"] is not None) + taken["screen"] != 1:
+        reconnect_s = values.pop("reconnect")
+        given = (taken["camera"] is not None) + (taken["video"] is not None) + taken["screen"]
+        if given == 0 and not needed:
+            return None
+        if given != 1:
             raise click.UsageError("give one of --camera N, --video INPUT and --screen")
-        return cls(**taken, reconnect_s=values.pop("reconnect"))
+        return cls(**taken, reconnect_s=reconnect_s)
 
 
 def _rate(text: str) -> Fraction:
@@ -95,4 +99,4 @@ def source_options(command: F) -> F:
             help="How long to try to come back to a live source that was lost; 0: not at all.  [default: for ever]",
         ),
     ]
-    return with_options(command, options)
+    return with_options(command, options, heading="Source")

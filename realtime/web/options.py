@@ -1,0 +1,112 @@
+"""The options of ``fer-live`` that ask for the web page."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import click
+
+from fer_live.cli_options import with_options
+
+__all__ = ["ServeOptions", "is_loopback", "serve_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PORT = 8000
+LEAST_TOKEN = 12
+"""Characters of a token that somebody chose: fewer are guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """The page: ``serve`` whether it is wanted, the rest where it listens and who may come.
+
+    ``port``: 0 for any that is free. ``token``: what a visitor must bring; None for none on this machine alone, and
+    for a new one everywhere else. ``models``: a folder whose ``.onnx`` files can be chosen on the page.
+    """
+
+    serve: bool = False
+    host: str = "127.0.0.1"
+    port: int = PORT
+    token: str | None = None
+    models: Path | None = None
+    open_browser: bool = False
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """The values of these options, which are removed from a command's.
+
+        Raises:
+            click.UsageError: they don't go together, or the token is too weak.
+        """
+        options = cls(**{field.name: values.pop(field.name) for field in fields(cls)})
+        if not options.serve:
+            alone = cls(token=options.token)  # may come from the environment, where it harms nobody
+            for field in fields(cls):
+                if getattr(options, field.name) != getattr(alone, field.name):
+                    name = "open" if field.name == "open_browser" else field.name
+                    raise click.UsageError(f"--{name} is for the web page: give --serve too")
+        elif options.token is not None and not re.fullmatch(rf"[\w~.-]{{{LEAST_TOKEN},}}", options.token, re.ASCII):
+            raise click.UsageError(
+                f"--token must have at least {LEAST_TOKEN} letters, digits, or any of - . _ ~; leave it out and one "
+                "is made where it is needed"
+            )
+        return options
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether only those who know a token may come."""
+        return self.token is not None or not is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine itself can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve_options(command: F) -> F:
+    """Add them to a command."""
+    options = [
+        click.option(
+            "--serve", is_flag=True, help="Open a web page on this machine: live view, photos and clips. Ctrl-C ends."
+        ),
+        click.option(
+            "--host",
+            default="127.0.0.1",
+            show_default=True,
+            metavar="ADDRESS",
+            help="Where --serve listens. Any address but this machine's own asks visitors for a token.",
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=PORT,
+            show_default=True,
+            metavar="N",
+            help="Port of --serve; 0: any that is free.",
+        ),
+        click.option(
+            "--token",
+            envvar="FER_LIVE_TOKEN",
+            metavar="TEXT",
+            help="What visitors of --serve must bring; also FER_LIVE_TOKEN.  [default: a new one where one is needed]",
+        ),
+        click.option(
+            "--models",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            metavar="DIR",
+            help="The .onnx files in this folder can be chosen on the page of --serve.",
+        ),
+        click.option("--open", "open_browser", is_flag=True, help="Open the page of --serve in the browser."),
+    ]
+    return with_options(command, options, heading="Web page")

@@ -1,0 +1,24 @@
+"""What the web page was started with, for all of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fer_live.realtime.run_options import RunOptions
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line said.
+
+    ``run``: what runs that the page starts have in common; its source is the one of the command line, None for none.
+    ``models``: a folder whose ``.onnx`` files can be chosen; None for none. ``token``: what a visitor must bring, None
+    where only this machine can come.
+    """
+
+    run: RunOptions = field(default_factory=RunOptions)
+    models: Path | None = None
+    token: str | None = None

@@ -1,0 +1,5 @@
+// The tab "Live".
+
+export function mount(section, page) {
+  return { shown() {}, hidden() {} };
+}
