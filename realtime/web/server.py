@@ -62,7 +62,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(where[:2], family=family, backlog=128)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+        # Python adds the address to what the system says, and names have errors of their own.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise DeviceError(
             f"{host} port {port} can't be listened on: {reason}; give another with --port, or --port 0 for any"
         ) from error
