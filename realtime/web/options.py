@@ -18,6 +18,7 @@ __all__ = ["ServeOptions", "is_loopback", "serve_options"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 PORT = 8000
+MAX_UPLOAD_MB = 500
 LEAST_TOKEN = 12
 """Characters of a token that somebody chose: fewer are guessed."""
 
@@ -27,7 +28,8 @@ class ServeOptions:
     """The page: ``serve`` whether it is wanted, the rest where it listens and who may come.
 
     ``port``: 0 for any that is free. ``token``: what a visitor must bring; None for none on this machine alone, and
-    for a new one everywhere else. ``models``: a folder whose ``.onnx`` files can be chosen on the page.
+    for a new one everywhere else. ``models``: a folder whose ``.onnx`` files can be chosen on the page. ``max_upload``:
+    the largest file that the page takes, megabytes.
     """
 
     serve: bool = False
@@ -35,6 +37,7 @@ class ServeOptions:
     port: int = PORT
     token: str | None = None
     models: Path | None = None
+    max_upload: int = MAX_UPLOAD_MB
     open_browser: bool = False
 
     @classmethod
@@ -49,7 +52,7 @@ class ServeOptions:
             alone = cls(token=options.token)  # may come from the environment, where it harms nobody
             for field in fields(cls):
                 if getattr(options, field.name) != getattr(alone, field.name):
-                    name = "open" if field.name == "open_browser" else field.name
+                    name = {"open_browser": "open"}.get(field.name, field.name).replace("_", "-")
                     raise click.UsageError(f"--{name} is for the web page: give --serve too")
         elif options.token is not None and not re.fullmatch(rf"[\w~.-]{{{LEAST_TOKEN},}}", options.token, re.ASCII):
             raise click.UsageError(
@@ -106,6 +109,14 @@ def serve_options(command: F) -> F:
             type=click.Path(path_type=Path, exists=True, file_okay=False),
             metavar="DIR",
             help="The .onnx files in this folder can be chosen on the page of --serve.",
+        ),
+        click.option(
+            "--max-upload",
+            type=click.IntRange(1, 100_000),
+            default=MAX_UPLOAD_MB,
+            show_default=True,
+            metavar="MB",
+            help="The largest photo or clip that the page of --serve takes.",
         ),
         click.option("--open", "open_browser", is_flag=True, help="Open the page of --serve in the browser."),
     ]

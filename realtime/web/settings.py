@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fer_live.realtime.run_options import RunOptions
 
+from .options import MAX_UPLOAD_MB
+
 __all__ = ["Settings"]
 
 
@@ -16,9 +18,10 @@ class Settings:
 
     ``run``: what runs that the page starts have in common; its source is the one of the command line, None for none.
     ``models``: a folder whose ``.onnx`` files can be chosen; None for none. ``token``: what a visitor must bring, None
-    where only this machine can come.
+    where only this machine can come. ``max_upload_mb``: the largest photo or clip that is taken, megabytes.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
     models: Path | None = None
     token: str | None = None
+    max_upload_mb: int = MAX_UPLOAD_MB
