@@ -26,16 +26,25 @@ class RunCounts:
         """Frames that were analysed."""
         return self._frames
 
-    def as_document(self) -> dict[str, Any]:
-        """For a manifest. ``share_uncertain``: of the faces, None where there are none."""
-        return {
+    def as_document(self, *, with_expressions: bool = True) -> dict[str, Any]:
+        """For a manifest. ``share_uncertain``: of the faces, None where there are none.
+
+        Args:
+            with_expressions: tell how faces were read, too. With the rows of groups one could work out from it what
+                was left out of them.
+        """
+        document: dict[str, Any] = {
             "frames_read": self._frames + self._dropped,
             "frames_dropped": self._dropped,
             "frames_analysed": self._frames,
             "frames_with_faces": self._with_faces,
             "faces": self._faces,
-            "faces_classified": self._fresh,
             "tracks": len(self._tracks),
+        }
+        if not with_expressions:
+            return document
+        return document | {
+            "faces_classified": self._fresh,
             "faces_uncertain": self._uncertain,
             "share_uncertain": round(self._uncertain / self._faces, 4) if self._faces else None,
         }

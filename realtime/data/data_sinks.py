@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,21 +13,21 @@ from fer_live.realtime.datatypes import Result, SourceInfo
 from .event_files import EVENT_FILES, Observed
 from .events import EventFinder
 from .output_file import OutputFile
-from .schema import columns_for, rows_of
+from .rows import Rows
 from .tables import TABLES, JsonLinesTable, ParquetTable
 
 __all__ = ["EventSink", "JsonLinesToStdout", "TableSink"]
 
 
 class TableSink:
-    """Writes one row a face and frame; a :class:`~..datatypes.Sink`.
+    """Writes rows; a :class:`~..datatypes.Sink`.
 
     CSV and JSON Lines go to the partial file frame by frame, so that ``kill -9`` loses no finished frame. A Parquet
     file has its index at its end: killed, it is lost; an error leaves it readable.
 
     Args:
         path: the target; its suffix chooses the format (:data:`~.tables.TABLES`).
-        labels: the model's.
+        rows: makes them.
         source: the input file, which must not be overwritten; None where there is none.
 
     Raises:
@@ -37,17 +37,19 @@ class TableSink:
 
     needs_pixels = False
 
-    def __init__(self, path: Path, labels: Sequence[str], source: Path | None) -> None:
+    def __init__(self, path: Path, rows: Rows, source: Path | None) -> None:
         self.file = OutputFile(path, source)
         """Where it goes."""
-        self._table = TABLES[path.suffix.lower()](columns_for(labels), self.file.write)
+        self._table = TABLES[path.suffix.lower()](rows.columns, self.file.write)
+        self._rows = rows
 
     def write(self, result: Result) -> None:
         """Add the rows of one frame."""
-        self._table.add(rows_of(result, time.perf_counter()))
+        self._table.add(self._rows.of(result, time.perf_counter()))
 
     def finish(self) -> None:
         """Complete the table and move it to its target."""
+        self._table.add(self._rows.rest())
         self._table.end()
         self.file.place()
 
@@ -69,15 +71,16 @@ class JsonLinesToStdout:
 
     needs_pixels = False
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._table = JsonLinesTable(columns_for(labels), _to_stdout)
+    def __init__(self, rows: Rows) -> None:
+        self._table, self._rows = JsonLinesTable(rows.columns, _to_stdout), rows
 
     def write(self, result: Result) -> None:
         """Add the rows of one frame."""
-        self._table.add(rows_of(result, time.perf_counter()))
+        self._table.add(self._rows.of(result, time.perf_counter()))
 
     def finish(self) -> None:
-        """Nothing is held."""
+        """Write what is held."""
+        self._table.add(self._rows.rest())
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ import click
 
 from fer_live.cli_options import with_options
 
-__all__ = ["EVENT_SUFFIXES", "STDOUT", "TABLE_SUFFIXES", "DataOptions", "data_options"]
+__all__ = ["EVENT_SUFFIXES", "MIN_GROUP", "STDOUT", "TABLE_SUFFIXES", "DataOptions", "Groups", "data_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,22 +24,44 @@ TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
 """Of --events."""
 
+BIN_S = 1.0
+
+MIN_GROUP = 3
+"""With two faces each of them knows the other's from its own; three is the least where nobody does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """That rows tell of groups. ``bin_s``: seconds that a row stands for; ``min_group``: of how many faces at least."""
+
+    bin_s: float = BIN_S
+    min_group: int = MIN_GROUP
+
+    def __post_init__(self) -> None:
+        if not self.bin_s > 0 or self.min_group < 1:
+            raise ValueError(f"bin_s must be positive and min_group at least 1, found {self.bin_s}, {self.min_group}")
+
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Targets."""
+    """Targets. ``groups``: rows are about groups and nothing tells of a single face; None: rows are about faces."""
 
     save: tuple[Path, ...] = ()
     events: tuple[Path, ...] = ()
+    groups: Groups | None = None
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Self:
         """The values of these options, which are removed from a command's.
 
         Raises:
-            click.UsageError: an unknown suffix.
+            click.UsageError: an unknown suffix, or options that don't go together.
         """
-        options = cls(values.pop("save"), values.pop("events"))
+        options = cls(values.pop("save"), values.pop("events"), _groups(values))
+        if options.groups is not None and options.events:
+            raise click.UsageError("--events tells of single faces; it doesn't go with --aggregate-only")
+        if options.groups is not None and not options.save:
+            raise click.UsageError("--aggregate-only needs --save FILE, where its rows go")
         for path in options.save:
             if path != STDOUT:
                 _check_suffix("--save", path, TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
@@ -83,7 +105,35 @@ def data_options(command: F) -> F:
             ".csv as BORIS. May be given several times.",
         ),
     ]
-    return with_options(command, options, heading="Data")
+    private = [
+        click.option(
+            "--aggregate-only",
+            is_flag=True,
+            help="Let --save tell of groups over time, and nothing, a picture neither, of what a single face shows.",
+        ),
+        click.option(
+            "--bin",
+            type=click.FloatRange(0.1, 86_400),
+            metavar="SECONDS",
+            help=f"With --aggregate-only: how long a row stands for.  [default: {BIN_S:g}]",
+        ),
+        click.option(
+            "--min-group",
+            type=click.IntRange(1),
+            metavar="FACES",
+            help=f"With --aggregate-only: tell nothing of fewer faces at once.  [default: {MIN_GROUP}]",
+        ),
+    ]
+    return with_options(with_options(command, private, heading="Privacy"), options, heading="Data")
+
+
+def _groups(values: dict[str, Any]) -> Groups | None:
+    aggregate_only, bin_s, min_group = (values.pop(name) for name in ("aggregate_only", "bin", "min_group"))
+    if aggregate_only:
+        return Groups(BIN_S if bin_s is None else bin_s, MIN_GROUP if min_group is None else min_group)
+    if bin_s is not None or min_group is not None:
+        raise click.UsageError(f"{'--bin' if bin_s is not None else '--min-group'} goes with --aggregate-only")
+    return None
 
 
 def _check_suffix(option: str, path: Path, known: tuple[str, ...], else_: str) -> None:

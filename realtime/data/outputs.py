@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from .data_sinks import EventSink, JsonLinesToStdout, TableSink
 from .manifest import ExitState, now_utc, write_manifest
 from .options import STDOUT, DataOptions
 from .output_file import OutputFile
+from .rows import FaceRows, GroupRows, Rows
 
 __all__ = ["DataOutputs"]
 
@@ -41,14 +43,19 @@ class DataOutputs:
         self._facts, self._began = facts, now_utc()
         self.counts = RunCounts()
         """To be among the observers of the run."""
+        self._groups = options.groups
+
+        def rows() -> Rows:  # each table has its own: those of groups are gathered
+            return FaceRows(labels) if options.groups is None else GroupRows(labels, options.groups)
+
         files: list[TableSink | EventSink] = [
-            TableSink(path, labels, source) for path in options.save if path != STDOUT
+            TableSink(path, rows(), source) for path in options.save if path != STDOUT
         ]
         files += [EventSink(path, info, source, self._began) for path in options.events]
         self._files: list[OutputFile] = [sink.file for sink in files]
         self._opened: list[Sink] = [self.counts, *files]
         if options.to_stdout:
-            self._opened.append(JsonLinesToStdout(labels))
+            self._opened.append(JsonLinesToStdout(rows()))
         self._stack = ExitStack()
         self._closed = False
 
@@ -108,7 +115,8 @@ class DataOutputs:
         self._stack.close()
         document = {
             **self._facts,
-            "counts": self.counts.as_document(),
+            "aggregate_only": None if self._groups is None else asdict(self._groups),
+            "counts": self.counts.as_document(with_expressions=self._groups is None),
             "started_utc": self._began,
             "ended_utc": now_utc(),
             "exit_state": str(state),

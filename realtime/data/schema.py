@@ -1,4 +1,4 @@
-"""The columns of a row, the one place that says what they mean: headers, types and docs/data.md are made from it."""
+"""The columns of rows, the one place that says what they mean: headers, types and docs/data.md are made from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Doubt, Result
 
-__all__ = ["Column", "Row", "Value", "as_markdown", "columns_for", "rows_of"]
+__all__ = ["Column", "Row", "Value", "as_markdown", "columns_for", "group_columns_for", "rows_of"]
 
 Kind = Literal["integer", "number", "text", "truth"]
 Value = int | float | str | bool | None
@@ -34,7 +34,7 @@ class Column:
 
 
 def columns_for(labels: Sequence[str]) -> tuple[Column, ...]:
-    """The columns, in order, for a model with these labels."""
+    """The columns of a row about a face on a frame, in order, for a model with these labels."""
     doubts = ", ".join(f'"{doubt}"' for doubt in Doubt)
     return (
         Column("time_s", "number", "s", "when the frame is shown, from the container; live, since the first frame"),
@@ -53,6 +53,30 @@ def columns_for(labels: Sequence[str]) -> tuple[Column, ...]:
         Column("uncertain_why", "text", "", f"the first reason that holds: {doubts}", may_be_empty=True),
         Column("fresh", "truth", "", "whether the model read the face on this very frame"),
         Column("latency_ms", "number", "ms", "from when the source gave the frame to this row; never the same twice"),
+    )
+
+
+def group_columns_for(labels: Sequence[str], min_group: int) -> tuple[Column, ...]:
+    """The columns of a row about a group in a stretch of time, a bin, in order.
+
+    Args:
+        labels: the model's.
+        min_group: how many faces at least must be in sight at once on a frame that counts.
+    """
+    counted = f"on frames with at least {min_group} faces"
+    shares = (
+        Column(f"share_{each}", "number", "0..1", f'share that shows "{each}", not uncertain', True) for each in labels
+    )
+    return (
+        Column("time_s", "number", "s", "when the bin begins"),
+        Column("end_s", "number", "s", "when it ends; the next one begins there"),
+        Column("frames", "integer", "", "frames that were analysed in it"),
+        Column("group_frames", "integer", "", f"those with at least {min_group} faces; all that follows is of them"),
+        Column("suppressed", "truth", "", f"whether there were none: fewer than {min_group} faces, nothing is told"),
+        Column("faces_mean", "number", "", f"faces in sight at once, mean, {counted}", may_be_empty=True),
+        Column("faces_max", "integer", "", "likewise, at most", may_be_empty=True),
+        *shares,
+        Column("share_uncertain", "number", "0..1", "share that is marked uncertain; all shares add up to 1", True),
     )
 
 
@@ -100,10 +124,10 @@ def rows_of(result: Result, now_s: float) -> list[Row]:
     ]
 
 
-def as_markdown(labels: Sequence[str]) -> str:
+def as_markdown(columns: Sequence[Column]) -> str:
     """The columns as a table for the documentation."""
     lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
-    for column in columns_for(labels):
+    for column in columns:
         kind = column.kind + (", may be empty" if column.may_be_empty else "")
         lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |")
     return "\n".join(lines)

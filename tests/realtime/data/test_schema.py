@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_live.contract import FER2013_LABELS
-from fer_live.realtime.data.schema import as_markdown, columns_for, rows_of
+from fer_live.realtime.data.options import MIN_GROUP
+from fer_live.realtime.data.schema import as_markdown, columns_for, group_columns_for, rows_of
 from fer_live.realtime.datatypes import Doubt
 
 KINDS = {"integer": int, "number": float, "text": str, "truth": bool}
@@ -42,5 +43,7 @@ def test_numbers_that_json_does_not_know_are_left_empty(seen) -> None:
     assert row["detector_score"] is None and row["left_px"] is not None
 
 
-def test_the_documented_table_is_the_schema() -> None:
-    assert as_markdown(FER2013_LABELS) in (Path(__file__).parents[3] / "docs" / "data.md").read_text("utf-8")
+def test_the_documented_tables_are_the_schema() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "data.md").read_text("utf-8")
+    assert as_markdown(columns_for(FER2013_LABELS)) in documented
+    assert as_markdown(group_columns_for(FER2013_LABELS, MIN_GROUP)) in documented

@@ -9,6 +9,7 @@ from fer_live.contract import FER2013_LABELS
 from fer_live.errors import SinkError
 from fer_live.realtime.data import tables
 from fer_live.realtime.data.data_sinks import TableSink
+from fer_live.realtime.data.rows import FaceRows
 from fer_live.realtime.data.schema import columns_for, rows_of
 from fer_live.realtime.data.tables import TABLES
 from fer_live.realtime.datatypes import Doubt
@@ -77,7 +78,7 @@ def test_a_video_without_faces_is_a_table_without_rows(suffix, seen) -> None:
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_killed_run_loses_no_finished_frame(suffix, frames, tmp_path) -> None:
     """What is in the file while the sink is open is what kill -9 leaves."""
-    with TableSink(tmp_path / f"out{suffix}", FER2013_LABELS, None) as sink:
+    with TableSink(tmp_path / f"out{suffix}", FaceRows(FER2013_LABELS), None) as sink:
         for count, result in enumerate(frames, 1):
             sink.write(result)
             rows = READ[suffix]((tmp_path / f"out.partial{suffix}").read_bytes())
@@ -88,7 +89,7 @@ def test_a_killed_run_loses_no_finished_frame(suffix, frames, tmp_path) -> None:
 
 def test_parquet_has_row_groups_units_and_meanings(frames, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tables, "ROW_GROUP", 10)
-    with TableSink(tmp_path / "out.parquet", FER2013_LABELS, None) as sink:
+    with TableSink(tmp_path / "out.parquet", FaceRows(FER2013_LABELS), None) as sink:
         for result in frames:
             sink.write(result)
         sink.finish()
@@ -102,7 +103,7 @@ def test_parquet_has_row_groups_units_and_meanings(frames, tmp_path, monkeypatch
 def test_an_error_keeps_a_readable_part_and_the_older_result(suffix, frames, tmp_path) -> None:
     target = tmp_path / f"out{suffix}"
     target.write_text("an older result")
-    with pytest.raises(ZeroDivisionError), TableSink(target, FER2013_LABELS, None) as sink:
+    with pytest.raises(ZeroDivisionError), TableSink(target, FaceRows(FER2013_LABELS), None) as sink:
         for result in frames:
             sink.write(result)
         raise ZeroDivisionError
@@ -116,7 +117,7 @@ def test_a_full_disk_is_told_with_the_part(suffix, frames, tmp_path, monkeypatch
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    with TableSink(tmp_path / f"out{suffix}", FER2013_LABELS, None) as sink:
+    with TableSink(tmp_path / f"out{suffix}", FaceRows(FER2013_LABELS), None) as sink:
         sink.write(frames[1])
         monkeypatch.setattr("fer_live.realtime.sinks.partial.PartialFile.write", full)
         with pytest.raises(SinkError, match=rf"No space left on device.*out\.partial\{suffix}"):
