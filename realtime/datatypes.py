@@ -199,7 +199,9 @@ class Result:
 
     ``track_ids``: (N,) int64, one a face, the same number for the same face across frames. ``latency_ms``:
     milliseconds that each stage worked on this frame (its share of a batch), by stage name. ``grabbed_s``: when the
-    source gave the frame, by ``time.perf_counter``.
+    source gave the frame, by ``time.perf_counter``. ``crops``: (M, 1, S, S) uint8 of the faces that are fresh, in
+    their order, as the classifier saw them: nothing is drawn on them; None where nobody cut any. ``is_last``: whether
+    a live run pauses after this frame.
     """
 
     frame: Frame
@@ -208,6 +210,8 @@ class Result:
     expressions: Expressions
     latency_ms: Mapping[str, float]
     grabbed_s: float = 0.0
+    crops: NDArray[np.uint8] | None = None
+    is_last: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.faces) == len(self.track_ids) == len(self.expressions):

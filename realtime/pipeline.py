@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from .governor import Effort, Governor
 from .labels.quality import measure
 from .labels.smoothing import Smoother
 from .observer import Observer, Observers
+from .pause import Pause
+from .setup import Setup, check_same_labels
 from .stats import Summary
 from .tracking.finder import FaceFinder, Found
 from .tracking.freshness import Freshness
@@ -47,13 +50,19 @@ JOIN_S = 10.0
 """How long a thread may take to end after all channels were aborted or drained."""
 
 
+_Read = tuple[Frame, float, bool]
+"""A frame, when it was grabbed, and whether it is the last one before a pause."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Detected:
     frame: Frame
     grabbed_s: float
+    is_last: bool
+    setup: Setup
     found: Found
     rows: NDArray[np.intp]  # (M,) of the N faces, those that are classified
-    crops: NDArray[np.uint8]  # (M, 1, S, S)
+    crops: NDArray[np.uint8]  # (M, 1, S, S), as the setup's classifier wants them
     latency_ms: dict[str, float]
 
 
@@ -72,6 +81,9 @@ class Pipeline:
         smooth: show expressions smoothed over time, else the classifier's newest answer.
         observers: look on, see :class:`~.observer.Observer`.
         target_latency_ms: spend less on faces where frames come out later than this; see :class:`~.governor.Governor`.
+        batch_frames: most frames of a file that a stage takes at once; 1 where somebody watches who wants to see at
+            once what they change.
+        on_change: called with the new setup and the first frame that is worked on with it, on the detector's thread.
     """
 
     def __init__(
@@ -87,11 +99,18 @@ class Pipeline:
         smooth: bool = True,
         observers: Sequence[Observer] = (),
         target_latency_ms: float | None = None,
+        batch_frames: int = BATCH_FRAMES,
+        on_change: Callable[[Setup, Frame], None] = lambda _, __: None,
     ) -> None:
         live = source.info.is_live
-        self._source, self._classifier = source, classifier
+        self._source = source
+        self._setup = self._wanted = Setup(detector, classifier, smooth)
+        self._wanted_lock = threading.Lock()
+        self._on_change = on_change
+        self.pause = Pause(live=live)
+        """Holds the run up while it is on."""
         self._sinks, self._display = sinks, display
-        self._detect_size = detector.detect_size
+        self._effort: Effort | None = None
         self._finder = FaceFinder(detector, detect_every=detect_every)
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
@@ -101,10 +120,8 @@ class Pipeline:
         """Who looks on; to be told by whoever takes from the display."""
         self._frames = self._faces = 0
         width, height = source.info.size_wh
-        self._batch = 1 if live else max(1, min(BATCH_FRAMES, BATCH_BYTES * 2 // (3 * width * height)))
-        self._read: Channel[tuple[Frame, float]] = (
-            Channel(1, Overflow.DROP_OLDEST) if live else Channel(self._batch, Overflow.BLOCK)
-        )
+        self._batch = 1 if live else max(1, min(batch_frames, BATCH_BYTES * 2 // (3 * width * height)))
+        self._read: Channel[_Read] = Channel(1, Overflow.DROP_OLDEST) if live else Channel(self._batch, Overflow.BLOCK)
         # From a file, room for a batch that waits while the next stage works on one and the one before makes one.
         self._detected: Channel[_Detected] = Channel(2 if live else self._batch, Overflow.BLOCK)
         self._classified: Channel[Result] = Channel(2 if live else self._batch, Overflow.BLOCK)
@@ -132,6 +149,38 @@ class Pipeline:
         """Whether the run was asked to end, or ended by an error: the source may have had more frames."""
         return self._stopping
 
+    @property
+    def setup(self) -> Setup:
+        """What the next frame will be worked on with."""
+        return self._wanted
+
+    @property
+    def setups(self) -> tuple[Setup, ...]:
+        """What may still be in use: the next one, and the one that the detector's thread has."""
+        return self._setup, self._wanted
+
+    def change(
+        self, *, detector: Detector | None = None, classifier: Classifier | None = None, smooth: bool | None = None
+    ) -> None:
+        """Work with something else from the next frame that faces are searched in; None leaves it. From any thread.
+
+        After another detector tracks go on. After another classifier every face is read at once, and what was known
+        of its expression is forgotten; a frame is read by the classifier for which its faces were cut out.
+
+        Raises:
+            ModelError: the classifier has other labels.
+        """
+        if classifier is not None:
+            check_same_labels(self._wanted.classifier.contract, classifier.contract)
+        with self._wanted_lock:
+            before = self._wanted
+            self._wanted = replace(
+                before,
+                detector=before.detector if detector is None else detector,
+                classifier=before.classifier if classifier is None else classifier,
+                smooth=before.smooth if smooth is None else smooth,
+            )
+
     def start(self) -> None:
         """Start the stages. Call :meth:`wait` afterwards, whatever happens."""
         stages: list[tuple[str, Callable[[], None]]] = [
@@ -152,6 +201,7 @@ class Pipeline:
     def stop(self) -> None:
         """Ask the run to end: no more frames are read, those on the way are finished. From any thread, at any time."""
         self._stopping = True
+        self.pause.release()
 
     def interrupt(self) -> None:
         """As :meth:`stop`, from a signal handler: ``interrupted`` is then true. A second time: end at once.
@@ -168,6 +218,7 @@ class Pipeline:
             if self._failure is None:
                 self._failure = reason
         self._stopping = True
+        self.pause.release()
         self._source.stop()
         for channel in (self._read, self._detected, self._classified, self._display):
             if channel is not None:
@@ -181,6 +232,7 @@ class Pipeline:
         if self._ending:
             self.abort(KeyboardInterrupt())
         elif self._stopping:
+            self.pause.release()
             self._source.stop()  # it may be waiting for a frame
         return self._finished.wait(timeout_s)
 
@@ -211,7 +263,8 @@ class Pipeline:
             tracks=self._finder.track_count,
             dropped=self._read.dropped,
             seconds=self._ended_s - self._started_s,
-            provider=self._classifier.provider,
+            provider=self._setup.classifier.provider,
+            paused=self.pause.passed,
         )
 
     def run(self) -> Summary:
@@ -220,7 +273,8 @@ class Pipeline:
         return self.wait()
 
     def _set_effort(self, effort: Effort) -> None:
-        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._detect_size))
+        self._effort = effort
+        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._setup.detector.detect_size))
         self._finder.set_effort(size, effort.detect_wait)
         self._freshness.set_wait(effort.classify_wait)
 
@@ -236,20 +290,20 @@ class Pipeline:
 
     def _run_read(self) -> None:
         began_s = time.perf_counter()
-        for frame in self._source:
+        for frame, is_last in self.pause.passing(self._source):
             grabbed_s = time.perf_counter()
             if self._stopping:
                 break
             self.observers.worked("read", (frame.index,), began_s, grabbed_s)
-            lost = self._read.put((frame, grabbed_s))
+            lost = self._read.put((frame, grabbed_s, is_last))
             if lost is not None:
                 self.observers.dropped(lost[0].index)
             self.observers.queued("detect", len(self._read))
             began_s = time.perf_counter()
         self._read.close()
 
-    def _admitted(self) -> Iterator[tuple[Frame, float]]:
-        """Frames to work on, and when they were grabbed."""
+    def _admitted(self) -> Iterator[_Read]:
+        """Frames to work on."""
         while True:
             if self._admission is not None:
                 self._admission.enter()
@@ -261,47 +315,69 @@ class Pipeline:
             yield from taken
 
     def _run_detect(self) -> None:
-        contract = self._classifier.contract
-        for frame, grabbed_s in self._admitted():
+        for frame, grabbed_s, is_last in self._admitted():
             started_s = time.perf_counter()
+            setup = self._wanted  # once a frame: another thread sets it
+            if setup is not self._setup:
+                self._take_over(setup, frame)
             found = self._finder.update(frame)
             rows = self._freshness.due(found.track_ids, frame.time_s)
             squares = found.faces.squares[rows]
-            crops = crop_faces(frame.y, squares, contract, limited_range=frame.limited_range)
+            crops = crop_faces(frame.y, squares, setup.classifier.contract, limited_range=frame.limited_range)
             changed = self._freshness.changed(found.track_ids[rows], crops, frame.time_s)
             rows, crops = rows[changed], crops[changed]
             done_s = time.perf_counter()
             self.observers.worked("detect" if found.looked else "track", (frame.index,), started_s, done_s)
             latency = {"wait": 1e3 * (started_s - grabbed_s), "detect": 1e3 * (done_s - started_s)}
-            self._detected.put(_Detected(frame, grabbed_s, found, rows, crops, latency))
+            self._detected.put(_Detected(frame, grabbed_s, is_last, setup, found, rows, crops, latency))
             self.observers.queued("classify", len(self._detected))
         self._detected.close()
 
+    def _take_over(self, setup: Setup, frame: Frame) -> None:
+        """Find faces with another setup from this frame on; the later stages follow with the frame."""
+        before, self._setup = self._setup, setup
+        if setup.detector is not before.detector:
+            self._finder.use(setup.detector)
+            if self._effort is not None:
+                self._set_effort(self._effort)
+        if setup.classifier is not before.classifier:
+            self._freshness.forget()
+        self._on_change(setup, frame)
+
     def _run_classify(self) -> None:
+        before = self._setup
         while batch := self._detected.get_many(self._batch, fill=True):
-            started_s = time.perf_counter()
-            predictions = self._classifier.classify(np.concatenate([entry.crops for entry in batch]))
-            done_s = time.perf_counter()
-            self.observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
-            each_ms = 1e3 * (done_s - started_s) / len(batch)
-            first = 0
-            for entry in batch:
-                mine = predictions.probabilities[first : first + len(entry.rows)]
-                first += len(entry.rows)
-                self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
-                self.observers.queued("write", len(self._classified))
+            for setup, entries in groupby(batch, key=lambda entry: entry.setup):
+                if setup.classifier is not before.classifier:
+                    self._smoother.forget()
+                self._smoother.enabled = setup.smooth
+                before = setup
+                self._classify(setup, list(entries))
         self._classified.close()
+
+    def _classify(self, setup: Setup, batch: Sequence[_Detected]) -> None:
+        started_s = time.perf_counter()
+        predictions = setup.classifier.classify(np.concatenate([entry.crops for entry in batch]))
+        done_s = time.perf_counter()
+        self.observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
+        each_ms = 1e3 * (done_s - started_s) / len(batch)
+        first = 0
+        for entry in batch:
+            mine = predictions.probabilities[first : first + len(entry.rows)]
+            first += len(entry.rows)
+            self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
+            self.observers.queued("write", len(self._classified))
 
     def _labelled(self, entry: _Detected, raw: Predictions, classify_ms: float) -> Result:
         started_s = time.perf_counter()
-        faces, rows = entry.found.faces, entry.rows
+        faces, rows, track_ids = entry.found.faces, entry.rows, entry.found.track_ids
         keypoints = None if faces.keypoints is None else faces.keypoints[rows]
         quality = measure(entry.crops, faces.squares[rows], keypoints)
-        expressions = self._smoother.update(entry.frame.time_s, entry.found.track_ids, rows, raw, quality)
+        expressions = self._smoother.update(entry.frame.time_s, track_ids, rows, raw, quality)
         done_s = time.perf_counter()
         self.observers.worked("smooth", (entry.frame.index,), started_s, done_s)
         latency = {**entry.latency_ms, "classify": classify_ms, "smooth": 1e3 * (done_s - started_s)}
-        return Result(entry.frame, faces, entry.found.track_ids, expressions, latency, entry.grabbed_s)
+        return Result(entry.frame, faces, track_ids, expressions, latency, entry.grabbed_s, entry.crops, entry.is_last)
 
     def _run_write(self) -> None:
         while batch := self._classified.get_many(self._batch, fill=True):

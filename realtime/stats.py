@@ -29,7 +29,8 @@ class Summary:
 
     ``frames``: annotated, and written where there is a sink. ``faces``: in all of them together. ``tracks``: different
     faces. ``dropped``: frames that a live source gave and nobody had time for. ``seconds``: wall time from the start
-    to the last frame done. ``provider``: the execution provider that the classifier ran on.
+    to the last frame done. ``provider``: the execution provider that the classifier ran on. ``paused``: frames of a
+    live source that went by while the run stood still.
     """
 
     frames: int
@@ -38,6 +39,7 @@ class Summary:
     dropped: int
     seconds: float
     provider: str
+    paused: int = 0
 
     @property
     def fps(self) -> float:
@@ -52,6 +54,7 @@ class Summary:
             f"{self.fps:.1f} fps",
             self.provider,
             f"{self.dropped:,} dropped",
+            *([f"{self.paused:,} went by while paused"] if self.paused else []),
         ]
         return ", ".join(parts)
 

@@ -138,6 +138,21 @@ class Smoother:
         self._tracks = _Tracks.new(0, len(self._labels))
         self._before: _Before | None = None
 
+    @property
+    def enabled(self) -> bool:
+        """Whether answers are smoothed. What is known of a track is kept up either way, so a change shows at once."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        if enabled != self._enabled:
+            self._enabled, self._before = enabled, None
+
+    def forget(self) -> None:
+        """Let every track start anew: what another classifier says is no evidence for or against this one's."""
+        self._tracks = _Tracks.new(0, len(self._labels))
+        self._before = None
+
     def update(
         self,
         time_s: float,

@@ -49,6 +49,10 @@ class Freshness:
         """Let classifications stay fresh for this multiple of :data:`FRESH_S`; from any thread."""
         self._wait = multiple
 
+    def forget(self) -> None:
+        """Take all that is known for stale: another classifier is to say what it thinks of each face."""
+        self._known, self._classified = {}, {}
+
     def due(self, track_ids: NDArray[np.int64], time_s: float) -> NDArray[np.intp]:
         """Rows of the faces of this frame, (M,) of N, that the classifier is to see."""
         if not 0 <= time_s - self._before_s <= LOST_AFTER_S:
