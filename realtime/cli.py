@@ -22,6 +22,7 @@ from fer_live.cli_options import HeadedGroup, with_options
 from fer_live.errors import DeviceError
 
 from .data.options import data_options
+from .diagnose.commands import doctor
 from .engine_options import engine_options
 from .run_options import RunOptions
 from .sinks.options import video_options
@@ -87,6 +88,9 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
         serve = ServeOptions.taken_from(values)
         options = RunOptions.taken_from(values, needs_source=not serve.serve)
         context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))
+
+
+command.add_command(doctor)
 
 
 def main() -> None:

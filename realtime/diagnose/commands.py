@@ -1,0 +1,87 @@
+"""``fer-live doctor`` and ``fer-live selftest`` on the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_live.cli_errors import debug_option
+
+if TYPE_CHECKING:
+    from .doctor import Area
+
+__all__ = ["doctor"]
+
+EXIT_NOT_WELL = 1
+_REQUIREMENTS = ("cuda", "camera", "display")
+
+
+@click.command(epilog="No camera is started, no picture is taken, nothing is sent; temporary files are deleted.")
+@click.option(
+    "--require",
+    type=click.Choice(_REQUIREMENTS),
+    multiple=True,
+    help="End with exit code 1 where this cannot be used. May be given several times.",
+)
+@click.option(
+    "--model", type=click.Path(path_type=Path), metavar="FILE", help="Look at this .onnx, too, as a run would use it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@debug_option
+@click.pass_context
+def doctor(context: click.Context, require: tuple[str, ...], model: Path | None, as_json: bool) -> None:
+    """Look at cameras, display, GPU, models, codecs and packages, and say what to do about each trouble.
+
+    Each thing is tried for real, in a process of its own: a driver that crashes or hangs is a finding, too. Marks: ok;
+    note, it isn't there and needn't be; warning, fer-live works, but less well; trouble, something doesn't work. The
+    exit code is 1 where there is trouble or something required is missing.
+
+    \b
+    fer-live doctor
+    fer-live doctor --require cuda --require camera && fer-live --camera 0 --device cuda
+    fer-live doctor --json | python -m json.tool
+    """  # noqa: D301 -- click knows the control character, not a backslash and a b
+    from .doctor import examine
+    from .shown import area_lines, echo, summary_lines
+
+    def tell(area: Area) -> None:
+        progress.clear()
+        if not as_json:
+            echo(area_lines(area))
+
+    progress = _Progress()
+    try:
+        examination = examine(model, require, begun=progress.at, told=tell)
+    finally:
+        progress.clear()
+    if as_json:
+        import json
+
+        click.echo(json.dumps(examination.to_json(), indent=2))
+    else:
+        echo(summary_lines(examination))
+    context.exit(0 if examination.is_well else EXIT_NOT_WELL)
+
+
+class _Progress:
+    """What is waited for: one line on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shows, self._length = sys.stderr.isatty(), 0
+
+    def at(self, name: str) -> None:
+        """Say what is looked at now."""
+        if self._shows:
+            self.clear()
+            line = f"looking at {name} …"
+            click.echo(line, err=True, nl=False)
+            self._length = len(line)
+
+    def clear(self) -> None:
+        """Leave the line empty for what comes."""
+        if self._length:
+            click.echo(f"\r{' ' * self._length}\r", err=True, nl=False)
+            self._length = 0
