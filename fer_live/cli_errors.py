@@ -24,6 +24,7 @@ _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnx_ir", "onnxscript", "optuna", "sqlalchemy"), "train"),
     **dict.fromkeys(("tensorboard", "torch", "torchvision"), "train"),
     "mediapipe": "mediapipe",
+    "pi_heif": "heic",
     "pyarrow": "data",
     **dict.fromkeys(("starlette", "uvicorn", "websockets"), "web"),
 }

@@ -1,0 +1,148 @@
+"""Every face of a still picture, large and small: there is time to look more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.realtime.datatypes import Detector, Faces, Floats, Frame
+
+__all__ = ["find_faces", "search_sizes"]
+
+COARSEST_PX = 320
+"""Nothing is searched coarser than needed to bring the longer side to this or less: a face may fill the picture."""
+
+WHOLE_PX = 2048
+"""A copy larger than this is searched in tiles: a network's memory grows with what it sees at once."""
+
+OVERLAP_PX = 320
+"""Of neighbouring tiles, pixels of the copy. A face that is larger is seen whole on the next coarser copy."""
+
+EDGE_PX = 8
+"""A box this close to a tile's inner edge may be a part of a face; the neighbour sees the whole."""
+
+LEAST_PX = 24
+"""A face smaller than this on a copy is not taken from it but from the next finer one, which shows it twice as large:
+what is so small is sometimes none (docs/photos.md)."""
+
+MOST_COMMON = 0.3
+"""Of two boxes whose intersection over union is greater only the surer is kept, as within one search."""
+
+MOST_INSIDE = 0.7
+"""As that, where so much of the smaller box lies in the other: a part of a face, taken for one at another scale."""
+
+
+def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None) -> Faces:
+    """The faces of a picture, from left to right.
+
+    A detector finds faces in a range of sizes (YuNet: 10 to 300 pixels of what it is shown), so the picture is searched
+    at its full resolution, at half of it, and so on down to :data:`COARSEST_PX`: an image pyramid, as in Rowley, Baluja
+    and Kanade (1998). All searches together cost a third more than the finest.
+
+    Args:
+        detector: on its own, it searches one copy.
+        frame: the picture.
+        finest_px: longer side of the finest copy that is searched; None: the picture's own.
+    """
+    longest = max(frame.size_wh)
+    finest = longest if finest_px is None else min(finest_px, longest)
+    found = []
+    for size in search_sizes(finest):
+        least = 0.0 if size == finest else LEAST_PX * longest / size
+        for faces in _searched(detector, frame, size):
+            found.append(faces.only(faces.xyxy[:, 3] - faces.xyxy[:, 1] >= least))
+    found = [faces for faces in found if len(faces)]
+    if not found:
+        return Faces.empty()
+    faces = _joined(found)
+    faces = faces.only(_surest(faces.xyxy, faces.score))
+    return faces.only(np.argsort(faces.xyxy[:, 0] + faces.xyxy[:, 2], kind="stable"))
+
+
+def search_sizes(finest: int) -> list[int]:
+    """Longer sides of the copies that are searched, the finest first."""
+    sizes = [finest]
+    while sizes[-1] > COARSEST_PX:
+        sizes.append((sizes[-1] + 1) // 2)
+    return sizes
+
+
+def _searched(detector: Detector, frame: Frame, size: int) -> Iterator[Faces]:
+    """The faces on the copy whose longer side is ``size``, in pixels of the frame."""
+    if size <= WHOLE_PX:
+        yield detector.detect(frame, size)
+        return
+    enlarged = max(frame.size_wh) / size
+    columns, rows = (_spans(length, enlarged) for length in frame.size_wh)
+    for top, bottom in rows:
+        for left, right in columns:
+            tile = Frame(
+                np.ascontiguousarray(frame.y[top:bottom, left:right]),
+                np.ascontiguousarray(frame.u[top // 2 : (bottom + 1) // 2, left // 2 : (right + 1) // 2]),
+                np.ascontiguousarray(frame.v[top // 2 : (bottom + 1) // 2, left // 2 : (right + 1) // 2]),
+                frame.index,
+                frame.time_s,
+                frame.limited_range,
+            )
+            faces = detector.detect(tile, max(1, round(max(tile.size_wh) / enlarged)))
+            yield _moved(_whole(faces, (left, top, right, bottom), frame.size_wh, EDGE_PX * enlarged), left, top)
+
+
+def _spans(length: int, enlarged: float) -> list[tuple[int, int]]:
+    """Begin (even) and end of tiles that cover ``length`` pixels, equally long and overlapping."""
+    tile, overlap = WHOLE_PX * enlarged, OVERLAP_PX * enlarged
+    if length <= tile:
+        return [(0, length)]
+    count = int(np.ceil((length - overlap) / (tile - overlap)))
+    step = (length - tile) / (count - 1)
+    begins = [int(step * number) & ~1 for number in range(count)]
+    return [(begin, min(length, begin + 2 + int(tile))) for begin in begins]
+
+
+def _whole(faces: Faces, tile: tuple[int, int, int, int], size_wh: tuple[int, int], edge: float) -> Faces:
+    """Those that no inner edge of their tile cuts; boxes in pixels of the tile."""
+    left, top, right, bottom = tile
+    box = faces.xyxy
+    keep = (
+        ((left == 0) | (box[:, 0] > edge))
+        & ((top == 0) | (box[:, 1] > edge))
+        & ((right == size_wh[0]) | (box[:, 2] < right - left - edge))
+        & ((bottom == size_wh[1]) | (box[:, 3] < bottom - top - edge))
+    )
+    return faces.only(np.asarray(keep, np.bool_))
+
+
+def _moved(faces: Faces, left: int, top: int) -> Faces:
+    by = np.array([left, top], np.float32)
+    squares = faces.squares.copy()
+    squares[:, :2] += by
+    keypoints = None if faces.keypoints is None else faces.keypoints + by
+    return Faces(faces.xyxy + np.tile(by, 2), faces.score, squares, keypoints)
+
+
+def _joined(found: Sequence[Faces]) -> Faces:
+    keypoints = [faces.keypoints for faces in found if faces.keypoints is not None]
+    return Faces(
+        np.concatenate([faces.xyxy for faces in found]),
+        np.concatenate([faces.score for faces in found]),
+        np.concatenate([faces.squares for faces in found]),
+        np.concatenate(keypoints) if len(keypoints) == len(found) else None,
+    )
+
+
+def _surest(xyxy: Floats, score: Floats) -> NDArray[np.intp]:
+    """Of boxes of the same face the surest: indices of those that stay."""
+    area = np.prod(np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0), axis=1)
+    rest = np.argsort(-score, kind="stable")
+    keep = []
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        keep.append(best)
+        low, high = np.maximum(xyxy[best, :2], xyxy[rest, :2]), np.minimum(xyxy[best, 2:], xyxy[rest, 2:])
+        common = np.prod(np.maximum(high - low, 0), axis=1)
+        same = common > MOST_COMMON * (area[best] + area[rest] - common)
+        same |= common > MOST_INSIDE * np.minimum(area[best], area[rest])
+        rest = rest[~same]
+    return np.array(keep, np.intp)
