@@ -109,6 +109,7 @@ def _write(path: Path, text: str) -> None:
 def _markdown(comparison: Comparison, tables: Sequence[Table]) -> str:
     models, settings = comparison.models, comparison.settings
     lines = [
+        "# Evaluation\n",
         f"FER2013, {models[0].evaluation.view}; {'; '.join(dict.fromkeys(m.evaluation.runtime for m in models))}. "
         f"Intervals are 95 %: by {settings.resamples:,} bootstrap resamples (seed {settings.seed}), of recalls and "
         "risks Wilson's. ECE with 15 equal bins of confidence.",
