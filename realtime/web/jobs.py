@@ -19,6 +19,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from fer_live.cli_errors import one_line
 from fer_live.errors import SourceError
 from fer_live.realtime.run_options import RunOptions
 
@@ -173,7 +174,11 @@ class Jobs:
         job.is_coming = True
         try:
             await self._receive(job, body)
-        except BaseException:  # whoever sent it may have gone, too
+        except HTTPException as error:
+            job.change(state=State.FAILED, status=error.status_code, reason=error.detail)
+            await self.dismiss(job)
+            raise
+        except BaseException:  # whoever sent it has gone
             await self.dismiss(job)
             raise
 
@@ -190,6 +195,7 @@ class Jobs:
             job.change(state=State.FAILED, status=404, reason=f"{job.name}: was cancelled")
         else:
             job.change()
+        self._queue_moves()
 
     def is_gone(self, job: Job) -> bool:
         """Whether it was deleted."""
@@ -241,6 +247,11 @@ class Jobs:
         waiting = [other for other in others[: others.index(job)] if other.state is State.WAITING]
         return len(waiting) + sum(other.state is State.WORKING for other in others)
 
+    def _queue_moves(self) -> None:
+        for job in self._jobs.values():
+            if job.state is State.WAITING:
+                job.change()
+
     def _too_large(self, name: str, size: int) -> HTTPException:
         most = self.limits.upload_bytes / 1e6
         found = f"{size / 1e6:,.1f} MB" if size <= 2**63 else "it"
@@ -250,6 +261,8 @@ class Jobs:
         path = job.folder / job.stem
         try:
             head = await self._save(job, body, path)
+        except ConnectionError:
+            raise
         except OSError as error:
             raise HTTPException(507, f"{job.name}: cannot be stored ({error.strerror or error}); make room") from error
         try:
@@ -291,14 +304,21 @@ class Jobs:
         try:
             async with self._at_work:
                 job.change(state=State.WORKING)
+                self._queue_moves()
                 done = await run_worker(task, on_event)
-        except WorkerFailedError as error:
-            await asyncio.to_thread(_empty, job.folder)
-            job.change(state=State.FAILED, status=error.status, reason=error.reason, seen_s=self._clock())
-        else:
             # The upload itself is needed no more.
             (task.folder / task.upload).unlink(missing_ok=True)
+        except WorkerFailedError as error:
+            await self._fail(job, error.status, error.reason)
+        except Exception as error:
+            await self._fail(job, 500, f"{job.name}: cannot be worked on: {one_line(error)}")
+        else:
             job.change(state=State.DONE, told={**job.told, **done}, seen_s=self._clock())
+        self._queue_moves()
+
+    async def _fail(self, job: Job, status: int, reason: str) -> None:
+        await asyncio.to_thread(_empty, job.folder)
+        job.change(state=State.FAILED, status=status, reason=reason, seen_s=self._clock())
 
 
 def _empty(folder: Path) -> None:

@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,6 +33,8 @@ from .task import Limits, Task
 
 if TYPE_CHECKING:
     from fer_live.realtime.session import Session
+
+    from .curves import Curves
 
 __all__ = ["main", "work"]
 
@@ -105,6 +108,7 @@ def _moves(path: Path) -> bool:
 
 
 def _work_on_clip(task: Task, tell: Tell) -> list[str]:
+    from fer_live.realtime.channel import Aborted
     from fer_live.realtime.session import Session, Watch
 
     from .curves import Curves
@@ -114,22 +118,28 @@ def _work_on_clip(task: Task, tell: Tell) -> list[str]:
     with Session(clip_options(task), watch=Watch.PROGRAM, tell=notes.append) as session:
         _check_clip(session, task, tell)
         session.pipeline.start()
-        assert session.display is not None
-        began_s = told_s = time.perf_counter()
-        for number, result in enumerate(session.display, 1):
-            curves.add(result)
-            now_s = time.perf_counter()
-            session.pipeline.observers.finished(result, now_s)
-            if result.frame.time_s > task.limits.clip_s:
-                raise _too_long(task)
-            if now_s - told_s >= PROGRESS_EVERY_S:
-                told_s = now_s
-                tell("progress", frames_done=number, fps=round(number / (now_s - began_s), 1))
+        with suppress(Aborted):  # the run failed, and its end says why
+            _follow(session, curves, task, tell)
         tell("progress", frames_done=session.end().frames)
         notes += [f"warning: {warning}" for warning in session.warnings]
     Path(FACES).write_text(json.dumps(curves.document(), separators=(",", ":")))
     _name_after_upload(task)
     return notes
+
+
+def _follow(session: Session, curves: Curves, task: Task, tell: Tell) -> None:
+    """Take each result as it comes, and tell how far it is."""
+    assert session.display is not None
+    began_s = told_s = time.perf_counter()
+    for number, result in enumerate(session.display, 1):
+        curves.add(result)
+        now_s = time.perf_counter()
+        session.pipeline.observers.finished(result, now_s)
+        if result.frame.time_s > task.limits.clip_s:
+            raise _too_long(task)
+        if now_s - told_s >= PROGRESS_EVERY_S:
+            told_s = now_s
+            tell("progress", frames_done=number, fps=round(number / (now_s - began_s), 1))
 
 
 def clip_options(task: Task) -> Any:

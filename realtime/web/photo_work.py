@@ -1,0 +1,115 @@
+"""One photo, as a worker does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.realtime.datatypes import SourceInfo
+from fer_live.realtime.engine_options import open_models
+from fer_live.realtime.photos.annotated import annotate_photo, save_picture
+from fer_live.realtime.photos.photo import Photo, analyse_photo
+
+from .outputs import FACES, THUMBS
+from .task import Task
+
+__all__ = ["THUMB_PX", "work_on_photo"]
+
+THUMB_PX = 96
+"""Side of each face's picture."""
+
+THUMBS_A_ROW = 20
+"""JPEG ends at 65,535 pixels: 600 faces in one row are too many."""
+
+LOSSLESS_PIXELS = 2_000_000
+"""A picture that came as PNG and is no larger is given back as PNG: a screenshot or drawing, not a photo."""
+
+
+def work_on_photo(task: Task, tell: Callable[..., None]) -> list[str]:
+    """Find the faces of the upload, annotate and write all that there can be of it; what a user should know.
+
+    Raises:
+        FerLiveError: it cannot be read, or the model is not usable.
+    """
+    notes: list[str] = []
+    with ExitStack() as stack:
+        info = SourceInfo(task.name, (1, 1), None, 1, is_live=False)
+        detector, classifier = open_models(task.run.engine, info, stack, notes.append)
+        photo = analyse_photo(
+            Path(task.upload), detector, classifier, name=task.name, most_pixels=task.limits.photo_pixels
+        )
+    height, width = photo.image.shape[:2]
+    tell("opened", kind="photo", width=width, height=height, frames=1)
+    lossless = task.media_type.suffix == ".png" and width * height <= LOSSLESS_PIXELS
+    save_picture(annotate_photo(photo), Path(f"{task.stem}.annotated{'.png' if lossless else '.jpg'}"))
+    save_picture(thumbs_of(photo.image, photo.faces.squares), Path(THUMBS))
+    Path(FACES).write_text(json.dumps(faces_of(photo), separators=(",", ":")))
+    return notes
+
+
+def faces_of(photo: Photo) -> dict[str, Any]:
+    """What the page shows: ``labels``, ``size_wh``, and ``faces`` with ``box`` (left, top, right, bottom), ``score``,
+    ``permille`` (probabilities in thousandths), ``shown`` (index of its label), ``doubt`` and the number, ``track``.
+    """
+    faces, said = photo.faces, photo.expressions
+    rows = zip(
+        photo.result.track_ids.tolist(),
+        np.round(faces.xyxy.astype(float), 1).tolist(),
+        faces.score.tolist(),
+        np.rint(1000 * said.smoothed.probabilities).astype(int).tolist(),
+        said.shown.tolist(),
+        said.doubts,
+        strict=True,
+    )
+    return {
+        "labels": list(said.raw.labels),
+        "size_wh": [photo.image.shape[1], photo.image.shape[0]],
+        "thumbs_a_row": THUMBS_A_ROW,
+        "faces": [
+            {
+                "track": track,
+                "box": box,
+                "score": round(score, 3),
+                "permille": permille,
+                "shown": shown,
+                "doubt": None if doubt is None else str(doubt),
+            }
+            for track, box, score, permille, shown, doubt in rows
+        ],
+    }
+
+
+def thumbs_of(image: NDArray[np.uint8], squares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The faces of a picture (H, W, 3), each :data:`THUMB_PX` square, in rows of :data:`THUMBS_A_ROW`.
+
+    Args:
+        image: the picture.
+        squares: (N, 4), see :class:`~fer_live.realtime.datatypes.Faces`.
+    """
+    sheet = np.full((-(-max(1, len(squares)) // THUMBS_A_ROW) * THUMB_PX, THUMBS_A_ROW * THUMB_PX, 3), 128, np.uint8)
+    for number, square in enumerate(squares.tolist()):
+        top, left = (THUMB_PX * each for each in divmod(number, THUMBS_A_ROW))
+        sheet[top : top + THUMB_PX, left : left + THUMB_PX] = _thumb(image, square)
+    return sheet
+
+
+def _thumb(image: NDArray[np.uint8], square: Sequence[float]) -> NDArray[np.uint8]:
+    x, y, side, _ = square
+    side = max(4.0, 1.15 * side)
+    left, top, right, bottom = (round(each) for each in (x - side / 2, y - side / 2, x + side / 2, y + side / 2))
+    height, width = image.shape[:2]
+    before = (max(0, -left), max(0, -top))
+    after = (max(0, right - width), max(0, bottom - height))
+    part = image[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    if part.size == 0:
+        return np.full((THUMB_PX, THUMB_PX, 3), 128, np.uint8)
+    square_part = cv2.copyMakeBorder(part, before[1], after[1], before[0], after[0], cv2.BORDER_REPLICATE)
+    how = cv2.INTER_AREA if side > THUMB_PX else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(square_part, (THUMB_PX, THUMB_PX), interpolation=how), np.uint8)
