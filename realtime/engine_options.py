@@ -14,10 +14,12 @@ from fer_live.cli_options import with_options
 from fer_live.errors import SourceError
 
 if TYPE_CHECKING:
+    from fer_live.contract import Framing
+
     from .datatypes import Detector, SourceInfo
     from .inference.classifier import OnnxClassifier
 
-__all__ = ["EngineOptions", "engine_options", "open_models"]
+__all__ = ["EngineOptions", "engine_options", "open_detector", "open_model", "open_models"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,9 +29,10 @@ LEAST_DETECT_SIZE = 64
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What was asked for; ``None`` where the engine chooses."""
+    """What was asked for; ``None`` where the engine chooses. ``models``: a folder of more to choose from in a run."""
 
     model: Path | None = None
+    models: Path | None = None
     detector: str = "yunet"
     detect_size: int | None = None
     verify_eyes: bool | None = None
@@ -87,9 +90,19 @@ def open_models(
     options: EngineOptions, info: SourceInfo, stack: ExitStack, tell: Callable[[str], None]
 ) -> tuple[Detector, OnnxClassifier]:
     """The detector, closed with the stack, and the classifier for a source; ``tell`` gets what a user should know."""
+    classifier = open_model(options, info, tell)
+    return stack.enter_context(open_detector(options, info, classifier.contract.framing)), classifier
+
+
+def open_model(options: EngineOptions, info: SourceInfo, tell: Callable[[str], None]) -> OnnxClassifier:
+    """The classifier for a source; ``tell`` gets what a user should know.
+
+    Raises:
+        ModelError: it can't be used.
+        DeviceError: CUDA was asked for and can't be used.
+    """
     import cv2
 
-    from .detectors.registry import create_detector
     from .inference.classifier import Device
     from .inference.device_choice import likely_batch, open_classifier
 
@@ -101,16 +114,27 @@ def open_models(
         tell(f"warning: {choice.warning}")
     if choice.reason is not None:
         tell(choice.reason)
-    classifier = choice.classifier
     if info.is_live:
-        classifier.warm_up()  # a file can wait for a batch size that it has not had; a camera's view must not stand
-    detector = create_detector(
+        # A file can wait for a batch size that it has not had; a camera's view must not stand.
+        choice.classifier.warm_up()
+    return choice.classifier
+
+
+def open_detector(options: EngineOptions, info: SourceInfo, framing: Framing) -> Detector:
+    """The detector for a source, to be closed by who asks; ``framing`` is of the classifier's contract.
+
+    Raises:
+        ModelError: weights are missing or can't be loaded.
+        DeviceError: the package that it needs is not installed.
+    """
+    from .detectors.registry import create_detector
+
+    return create_detector(
         options.detector,
         detect_size=options.detect_size_for(info),
         verify_eyes=options.verify_eyes,
-        framing=classifier.contract.framing,
+        framing=framing,
     )
-    return stack.enter_context(detector), classifier
 
 
 def engine_options(command: F) -> F:
@@ -121,6 +145,13 @@ def engine_options(command: F) -> F:
             type=click.Path(path_type=Path),
             metavar="FILE",
             help="Use this .onnx, written by fer-export, instead of the bundled one.",
+        ),
+        click.option(
+            "--models",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            metavar="DIR",
+            help="Offer the .onnx files in this folder, too, where another model can be chosen: in the window (key m) "
+            "and on the page of --serve.",
         ),
         click.option(
             "--detector",

@@ -5,53 +5,54 @@ A page never names a path: it chooses by key among what is offered.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fer_live.bundled import MODEL, MODEL_INT8, asset_path
-from fer_live.errors import DeviceError, ModelError
-from fer_live.realtime.detectors.registry import DETECTORS
+from fer_live.errors import DeviceError, ModelError, SourceError
+from fer_live.realtime.choices import ModelChoice, offered_models
+from fer_live.realtime.choices import installed_detectors as detectors
 from fer_live.realtime.engine_options import EngineOptions
+from fer_live.realtime.sources.camera_names import camera_names
+from fer_live.realtime.sources.network import is_address, shown_address
+from fer_live.realtime.sources.options import Wanted
 
 from .settings import Settings
 
-__all__ = ["ModelChoice", "chosen", "detectors", "keys_of", "models"]
-
-_BUNDLED = {
-    "bundled": ("Bundled, fastest here", None),
-    "bundled-int8": ("Bundled, int8", MODEL_INT8),
-    "bundled-float32": ("Bundled, float32", MODEL),
-}
+__all__ = ["ModelChoice", "SourceChoice", "chosen", "detectors", "keys_of", "models", "sources"]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """``key``: how the page names it. ``name``: how it is shown. ``path``: None for the bundled one fastest here."""
+class SourceChoice:
+    """``key``: how the page names it. ``name``: how it is shown. ``wanted``: what it is."""
 
     key: str
     name: str
-    path: Path | None
+    wanted: Wanted
+
+
+def sources(settings: Settings) -> tuple[SourceChoice, ...]:
+    """The sources on offer: the one of the command line, and this machine's cameras as they are at this moment."""
+    given = settings.run.source
+    first = () if given is None else (SourceChoice("given", _name_of(given), given),)
+    try:
+        names = camera_names()
+    except SourceError:  # where cameras have no names, the first is offered by its number
+        names = {0: "Camera 0"}
+    found = (SourceChoice(f"camera:{number}", name, Wanted(camera=str(number))) for number, name in names.items())
+    return (*first, *found)
+
+
+def _name_of(wanted: Wanted) -> str:
+    if wanted.video is not None:
+        return shown_address(wanted.video) if is_address(wanted.video) else Path(wanted.video).name
+    return "The screen" if wanted.screen else f"Camera {wanted.camera}"
 
 
 def models(settings: Settings) -> tuple[ModelChoice, ...]:
     """The models on offer, the default first; the folder is looked at anew."""
-    given = settings.run.engine.model
-    first = () if given is None else (ModelChoice("given", given.name, given),)
-    bundled = (
-        ModelChoice(key, name, None if asset is None else asset_path(asset)) for key, (name, asset) in _BUNDLED.items()
-    )
-    folder = () if settings.models is None else sorted(settings.models.glob("*.onnx"))
-    found = (ModelChoice(f"file:{path.name}", path.name, path) for path in folder if path.is_file())
-    return (*first, *bundled, *found)
-
-
-def detectors() -> tuple[str, ...]:
-    """The detectors that can be used here, the default first."""
-    installed = importlib.util.find_spec("mediapipe") is not None
-    return tuple(name for name in DETECTORS if name != "mediapipe" or installed)
+    return offered_models(settings.run.engine)
 
 
 def keys_of(settings: Settings, engine: EngineOptions) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def chosen(settings: Settings, engine: EngineOptions, wanted: Mapping[str, Any])
             raise ValueError("smooth must be true or false")
         engine = replace(engine, smooth=wanted["smooth"])
     if "verify_eyes" in wanted:
-        if wanted["verify_eyes"] not in (True, False, None):
+        if not isinstance(wanted["verify_eyes"], bool | None):
             raise ValueError("verify_eyes must be true, false or null")
         engine = replace(engine, verify_eyes=wanted["verify_eyes"])
     return engine

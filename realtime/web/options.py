@@ -6,7 +6,6 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import click
@@ -28,15 +27,13 @@ class ServeOptions:
     """The page: ``serve`` whether it is wanted, the rest where it listens and who may come.
 
     ``port``: 0 for any that is free. ``token``: what a visitor must bring; None for none on this machine alone, and
-    for a new one everywhere else. ``models``: a folder whose ``.onnx`` files can be chosen on the page. ``max_upload``:
-    the largest file that the page takes, megabytes.
+    for a new one everywhere else. ``max_upload``: the largest file that the page takes, megabytes.
     """
 
     serve: bool = False
     host: str = "127.0.0.1"
     port: int = PORT
     token: str | None = None
-    models: Path | None = None
     max_upload: int = MAX_UPLOAD_MB
     open_browser: bool = False
 
@@ -103,12 +100,6 @@ def serve_options(command: F) -> F:
             envvar="FER_LIVE_TOKEN",
             metavar="TEXT",
             help="What visitors of --serve must bring; also FER_LIVE_TOKEN.  [default: a new one where one is needed]",
-        ),
-        click.option(
-            "--models",
-            type=click.Path(path_type=Path, exists=True, file_okay=False),
-            metavar="DIR",
-            help="The .onnx files in this folder can be chosen on the page of --serve.",
         ),
         click.option(
             "--max-upload",

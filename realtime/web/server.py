@@ -41,7 +41,7 @@ def serve(options: ServeOptions, run: RunOptions) -> None:
     if options.needs_token and options.token is None:
         options = replace(options, token=secrets.token_urlsafe(24))
     with listen(options.host, options.port) as listening:
-        server = make_server(Settings(run, options.models, options.token, options.max_upload), options.host)
+        server = make_server(Settings(run, options.token, options.max_upload), options.host)
         where = address(options, listening.getsockname()[1])
         # The socket listens from here on, so that whoever reads the line may come.
         click.echo(f"fer-live: the page is at {where} (Ctrl-C ends)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from fer_live.realtime.run_options import RunOptions
 
@@ -17,11 +16,10 @@ class Settings:
     """What the command line said.
 
     ``run``: what runs that the page starts have in common; its source is the one of the command line, None for none.
-    ``models``: a folder whose ``.onnx`` files can be chosen; None for none. ``token``: what a visitor must bring, None
-    where only this machine can come. ``max_upload_mb``: the largest photo or clip that is taken, megabytes.
+    ``token``: what a visitor must bring, None where only this machine can come. ``max_upload_mb``: the largest photo
+    or clip that is taken, megabytes.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
-    models: Path | None = None
     token: str | None = None
     max_upload_mb: int = MAX_UPLOAD_MB
