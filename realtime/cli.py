@@ -19,6 +19,7 @@ import click
 from fer_live import __version__
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedGroup, with_options
+from fer_live.config_file import Settings, config_options, without_rivals
 from fer_live.errors import DeviceError
 
 from .data.options import data_options
@@ -27,6 +28,7 @@ from .engine_options import engine_options
 from .run_options import RunOptions
 from .sinks.options import video_options
 from .sources.options import source_options
+from .view.options import view_options
 from .web.options import ServeOptions, serve_options
 
 if TYPE_CHECKING:
@@ -42,6 +44,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PROG = "fer-live"
 EXIT_INTERRUPTED = 130
+_RIVALS = (
+    ("camera", "video", "screen"),
+    *(("exact", name) for name in ("detect_every", "classify_every", "detect_size", "target_latency")),
+    *(("target_latency", name) for name in ("detect_every", "classify_every")),
+    *(("serve", name) for name in ("out", "save", "events", "trace", "window")),
+)
+"""Options that exclude each other: one on the command line takes the place of another in the settings file."""
 
 
 def _window_option(command: F) -> F:
@@ -66,7 +75,9 @@ def _window_option(command: F) -> F:
 @video_options
 @data_options
 @_window_option
+@view_options
 @serve_options
+@config_options(PROG)
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
@@ -85,6 +96,9 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if context.invoked_subcommand is None:
+        Settings.of(context).check()
+        values = without_rivals(context, values | {"window": window}, _RIVALS)
+        window = values.pop("window")
         serve = ServeOptions.taken_from(values)
         options = RunOptions.taken_from(values, needs_source=not serve.serve)
         context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))

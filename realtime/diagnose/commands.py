@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from fer_live.cli_errors import debug_option
+from fer_live.config_file import Settings, default_path
 
 if TYPE_CHECKING:
     from .doctor import Area
+    from .findings import Finding
 
 __all__ = ["doctor"]
 
@@ -19,7 +21,10 @@ EXIT_NOT_WELL = 1
 _REQUIREMENTS = ("cuda", "camera", "display")
 
 
-@click.command(epilog="No camera is started, no picture is taken, nothing is sent; temporary files are deleted.")
+@click.command(
+    short_help="Say what works on this machine, and what to do.",
+    epilog="No camera is started, no picture is taken, nothing is sent; temporary files are deleted.",
+)
 @click.option(
     "--require",
     type=click.Choice(_REQUIREMENTS),
@@ -47,6 +52,10 @@ def doctor(context: click.Context, require: tuple[str, ...], model: Path | None,
     from .doctor import examine
     from .shown import area_lines, echo, summary_lines
 
+    settings = Settings.of(context)
+    if model is None and "model" in settings.values:
+        model = Path(settings.values["model"])
+
     def tell(area: Area) -> None:
         progress.clear()
         if not as_json:
@@ -54,7 +63,7 @@ def doctor(context: click.Context, require: tuple[str, ...], model: Path | None,
 
     progress = _Progress()
     try:
-        examination = examine(model, require, begun=progress.at, told=tell)
+        examination = examine(model, require, [_settings_found(settings)], begun=progress.at, told=tell)
     finally:
         progress.clear()
     if as_json:
@@ -64,6 +73,19 @@ def doctor(context: click.Context, require: tuple[str, ...], model: Path | None,
     else:
         echo(summary_lines(examination))
     context.exit(0 if examination.is_well else EXIT_NOT_WELL)
+
+
+def _settings_found(settings: Settings) -> Finding:
+    """Which settings file is in force."""
+    from .findings import Finding, Mark
+
+    if settings.path is None:
+        return Finding("settings", Mark.OK, f"no file; one would be read from {default_path('fer-live')}")
+    facts = {"path": str(settings.path), "options": sorted(settings.values)}
+    if settings.error is not None:
+        return Finding("settings", Mark.TROUBLE, settings.error, "config-broken", facts)
+    names = ", ".join(name.replace("_", "-") for name in settings.values) or "nothing"
+    return Finding("settings", Mark.OK, f"{settings.path}, which sets {names}", facts=facts)
 
 
 class _Progress:
