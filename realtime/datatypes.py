@@ -201,7 +201,8 @@ class Result:
     milliseconds that each stage worked on this frame (its share of a batch), by stage name. ``grabbed_s``: when the
     source gave the frame, by ``time.perf_counter``. ``crops``: (M, 1, S, S) uint8 of the faces that are fresh, in
     their order, as the classifier saw them: nothing is drawn on them; None where nobody cut any. ``is_last``: whether
-    a live run pauses after this frame.
+    a live run pauses after this frame. ``heads``: (K, 4) float32, as ``Faces.squares``, all that may be a head and is
+    covered on the frame, labelled or not, and there are no ``crops`` then; None where faces are shown.
     """
 
     frame: Frame
@@ -212,6 +213,7 @@ class Result:
     grabbed_s: float = 0.0
     crops: NDArray[np.uint8] | None = None
     is_last: bool = False
+    heads: Floats | None = None
 
     def __post_init__(self) -> None:
         if not len(self.faces) == len(self.track_ids) == len(self.expressions):

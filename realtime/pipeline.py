@@ -23,7 +23,7 @@ from fer_live.preprocess import crop_faces
 
 from .admission import Admission
 from .channel import Channel, Overflow
-from .datatypes import Classifier, Detector, Frame, Predictions, Result, Sink, Source
+from .datatypes import Classifier, Detector, Floats, Frame, Predictions, Result, Sink, Source
 from .governor import Effort, Governor
 from .labels.quality import measure
 from .labels.smoothing import Smoother
@@ -33,7 +33,8 @@ from .setup import Setup, check_same_labels
 from .stats import Summary
 from .tracking.finder import FaceFinder, Found
 from .tracking.freshness import Freshness
-from .view.annotate import Annotator
+from .tracking.heads import HeadFinder
+from .view.drawing import Drawing
 
 __all__ = ["Pipeline"]
 
@@ -61,6 +62,7 @@ class _Detected:
     is_last: bool
     setup: Setup
     found: Found
+    heads: Floats | None
     rows: NDArray[np.intp]  # (M,) of the N faces, those that are classified
     crops: NDArray[np.uint8]  # (M, 1, S, S), as the setup's classifier wants them
     latency_ms: dict[str, float]
@@ -83,6 +85,8 @@ class Pipeline:
         target_latency_ms: spend less on faces where frames come out later than this; see :class:`~.governor.Governor`.
         batch_frames: most frames of a file that a stage takes at once; 1 where somebody watches who wants to see at
             once what they change.
+        heads: finds what is to be covered; None where faces are shown.
+        drawing: what is done to the picture; None: faces are annotated.
         on_change: called with the new setup and the first frame that is worked on with it, on the detector's thread.
     """
 
@@ -100,6 +104,8 @@ class Pipeline:
         observers: Sequence[Observer] = (),
         target_latency_ms: float | None = None,
         batch_frames: int = BATCH_FRAMES,
+        heads: HeadFinder | None = None,
+        drawing: Drawing | None = None,
         on_change: Callable[[Setup, Frame], None] = lambda _, __: None,
     ) -> None:
         live = source.info.is_live
@@ -114,7 +120,9 @@ class Pipeline:
         self._finder = FaceFinder(detector, detect_every=detect_every)
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
-        self._annotator = Annotator() if display is not None or any(sink.needs_pixels for sink in sinks) else None
+        needs_pixels = display is not None or any(sink.needs_pixels for sink in sinks)
+        self._drawing = (drawing or Drawing()) if needs_pixels else None
+        self._heads = heads
         governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
         self.observers = Observers([*observers, *governors])
         """Who looks on; to be told by whoever takes from the display."""
@@ -326,10 +334,11 @@ class Pipeline:
             crops = crop_faces(frame.y, squares, setup.classifier.contract, limited_range=frame.limited_range)
             changed = self._freshness.changed(found.track_ids[rows], crops, frame.time_s)
             rows, crops = rows[changed], crops[changed]
+            heads = None if self._heads is None else self._heads.update(frame, found.faces)
             done_s = time.perf_counter()
             self.observers.worked("detect" if found.looked else "track", (frame.index,), started_s, done_s)
             latency = {"wait": 1e3 * (started_s - grabbed_s), "detect": 1e3 * (done_s - started_s)}
-            self._detected.put(_Detected(frame, grabbed_s, is_last, setup, found, rows, crops, latency))
+            self._detected.put(_Detected(frame, grabbed_s, is_last, setup, found, heads, rows, crops, latency))
             self.observers.queued("classify", len(self._detected))
         self._detected.close()
 
@@ -377,7 +386,10 @@ class Pipeline:
         done_s = time.perf_counter()
         self.observers.worked("smooth", (entry.frame.index,), started_s, done_s)
         latency = {**entry.latency_ms, "classify": classify_ms, "smooth": 1e3 * (done_s - started_s)}
-        return Result(entry.frame, faces, track_ids, expressions, latency, entry.grabbed_s, entry.crops, entry.is_last)
+        crops = entry.crops if entry.heads is None else None  # they show faces
+        return Result(
+            entry.frame, faces, track_ids, expressions, latency, entry.grabbed_s, crops, entry.is_last, entry.heads
+        )
 
     def _run_write(self) -> None:
         while batch := self._classified.get_many(self._batch, fill=True):
@@ -404,8 +416,10 @@ class Pipeline:
     def _written(self, result: Result) -> Result:
         """The result, drawn and given to the sinks, with how long that took."""
         index, started_s = (result.frame.index,), time.perf_counter()
-        if self._annotator is not None:
-            self._annotator.draw(result)
+        if self._drawing is not None:
+            # First, so that nobody sees the picture without.
+            self._drawing.cover(result)
+            self._drawing.draw(result)
             self.observers.worked("draw", index, started_s, time.perf_counter())
         drawn_s = time.perf_counter()
         for sink in self._sinks:

@@ -13,6 +13,7 @@ from .data.options import DataOptions
 from .engine_options import EngineOptions
 from .sinks.options import VideoOptions
 from .sources.options import Wanted
+from .view.options import ViewOptions
 
 __all__ = ["RunOptions"]
 
@@ -25,6 +26,7 @@ class RunOptions:
     engine: EngineOptions = field(default_factory=EngineOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     data: DataOptions = field(default_factory=DataOptions)
+    view: ViewOptions = field(default_factory=ViewOptions)
     trace: Path | None = None
 
     @classmethod
@@ -39,6 +41,7 @@ class RunOptions:
             EngineOptions.taken_from(values),
             VideoOptions.taken_from(values),
             DataOptions.taken_from(values),
+            ViewOptions.taken_from(values),
             values.pop("trace"),
         )
         options._check_different()

@@ -15,7 +15,8 @@ from fer_live.errors import FerLiveError, SinkError
 from .channel import Channel, Overflow
 from .data.manifest import run_facts
 from .data.outputs import DataOutputs
-from .datatypes import Detector, Result, Sink, Source
+from .datatypes import Detector, Result, Sink, Source, SourceInfo
+from .detectors.registry import create_detector
 from .engine_options import open_models
 from .inference.classifier import OnnxClassifier
 from .observer import Observer
@@ -26,6 +27,9 @@ from .source_state import SourceState
 from .sources.open_source import open_source, sound_file
 from .stats import RecentStats, Summary
 from .trace import Trace
+from .tracking.heads import LEAST_SCORE, HeadFinder
+from .view.anonymise import Style
+from .view.drawing import Drawing
 
 __all__ = ["Session", "Watch"]
 
@@ -114,7 +118,7 @@ class Session:
             )
         self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
         if options.data.asked:
-            facts = run_facts(info, self.classifier, self.detector, asdict(options.engine))
+            facts = run_facts(info, self.classifier, self.detector, asdict(options.engine) | asdict(options.view))
             data = DataOutputs(options.data, self.classifier.contract.labels, info, sound_of, facts)
             self.data = stack.enter_context(data)
             observers.append(self.data.counts)
@@ -128,7 +132,31 @@ class Session:
         sinks += self.data.sinks if self.data is not None else []
         arguments = options.engine.pipeline_arguments()
         self.pipeline = Pipeline(
-            self.source, self.detector, self.classifier, sinks, self.display, observers=observers, **arguments
+            self.source,
+            self.detector,
+            self.classifier,
+            sinks,
+            self.display,
+            observers=observers,
+            heads=self._open_heads(info, stack),
+            drawing=self._drawing(),
+            **arguments,
+        )
+
+    def _open_heads(self, info: SourceInfo, stack: ExitStack) -> HeadFinder | None:
+        if self._options.view.anonymise is None:
+            return None
+        # Always this one, whichever finds the faces that are labelled: it misses the fewest.
+        detect_size = self._options.engine.detect_size_for(info)
+        detector = stack.enter_context(create_detector("yunet", detect_size=detect_size, min_score=LEAST_SCORE))
+        return HeadFinder(detector, self.classifier.contract.framing)
+
+    def _drawing(self) -> Drawing:
+        view = self._options.view
+        return Drawing(
+            style=None if view.anonymise is None else Style(view.anonymise),
+            labels=self._options.data.groups is None,
+            with_notice=view.notice,
         )
 
     def _open_source(self) -> Source:

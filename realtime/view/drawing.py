@@ -1,0 +1,45 @@
+"""What is done to the picture of a frame before anybody sees it."""
+
+from __future__ import annotations
+
+from fer_live.realtime.datatypes import Result
+
+from .annotate import Annotator
+from .anonymise import Style, anonymise_frame
+from .hud import notice
+from .overlay import NOTICE
+
+__all__ = ["Drawing"]
+
+
+class Drawing:
+    """Covers heads, then draws what is said of the faces over them.
+
+    Args:
+        style: how heads are covered; None: not at all.
+        labels: whether faces get boxes, labels and bars; without, nothing on the picture tells of one face.
+        with_notice: draw the notice, too.
+    """
+
+    def __init__(self, *, style: Style | None = None, labels: bool = True, with_notice: bool = False) -> None:
+        self._style, self._with_notice = style, with_notice
+        self._annotator = Annotator() if labels else None
+
+    def cover(self, result: Result) -> None:
+        """Cover the heads of ``result`` on the planes of its frame, which are changed.
+
+        Raises:
+            ValueError: nobody looked for them: the picture must not be shown.
+        """
+        if self._style is None:
+            return
+        if result.heads is None:
+            raise ValueError("heads are to be covered, and nobody looked for them")
+        anonymise_frame(result.frame, result.heads, self._style)
+
+    def draw(self, result: Result) -> None:
+        """Draw on the planes of ``result.frame``, which are changed."""
+        if self._annotator is not None:
+            self._annotator.draw(result)
+        if self._with_notice:
+            notice(result.frame, NOTICE)
