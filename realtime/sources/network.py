@@ -25,6 +25,8 @@ _PERHAPS_LIVE = frozenset({"http", "https"})
 # Without a bound on the analysis FFmpeg collects seconds of MPEG-TS, in case further streams turn up.
 _OPTIONS = {"analyzeduration": "1000000"}
 _OPTIONS_OF = {
+    # A file whose transfer breaks off is read on from there, where the server tells its size and knows ranges.
+    **{scheme: {"reconnect": "1", "reconnect_delay_max": "4"} for scheme in _PERHAPS_LIVE},
     # Over UDP, which is tried first else, lost packets smear the picture, and firewalls make it wait for nothing.
     "rtsp": {"rtsp_transport": "tcp"},
     "rtsps": {"rtsp_transport": "tcp"},

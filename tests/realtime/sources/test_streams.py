@@ -4,6 +4,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,36 @@ def test_a_file_from_a_server_can_be_left_midway(tmp_path: Path) -> None:
         assert len(take(given, 3)) == 3
         source.stop()
         assert len(list(given)) == 0
+
+
+def test_a_file_whose_transfer_breaks_off_is_read_on(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mkv"
+    make_clip(clip, frames=200, size_wh=(320, 240), codec_options={"qp": "4"})
+    data, asked = clip.read_bytes(), []
+
+    class Breaking(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+            asked.append(first)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Length", str(len(data) - first))
+            self.end_headers()
+            self.wfile.write(data[first : first + len(data) // 3])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with open_source(Wanted(video=f"http://127.0.0.1:{server.server_port}/clip.mkv")) as source:
+                indexes = [read_index(frame.y) for frame in source]
+                assert source.warnings == ()
+        finally:
+            server.shutdown()
+    assert indexes == list(range(200))
+    assert len(asked) > 2 and max(asked) > len(data) // 2
 
 
 def test_a_screen_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
