@@ -16,7 +16,7 @@ import click
 
 from .errors import FerLiveError
 
-__all__ = ["debug_option", "one_line", "run_command"]
+__all__ = ["completion_variable", "debug_option", "one_line", "run_command"]
 
 _DEBUG = "fer_live.debug"
 _MOST_CHARACTERS = 1000
@@ -42,7 +42,7 @@ def debug_option(command: Any) -> Any:
 
 
 def run_command(command: click.Command, prog: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a click command and turn whatever ends it into an exit code.
+    """Run a click command and turn whatever ends it into an exit code; or answer the shell that completes it.
 
     ``prog: error: message`` goes to stderr for a :class:`~fer_live.errors.FerLiveError` and for any other exception,
     which is a defect and says so; ``prog: interrupted`` for Ctrl-C.
@@ -55,6 +55,11 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
     Returns:
         0 done (or what the command gave to ``click.Context.exit``), 1 failure, 2 usage, 130 interrupted.
     """
+    variable = completion_variable(prog)
+    if asked := os.environ.get(variable):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(command, {}, prog, variable, asked)
     debug = False
     try:
         with command.make_context(prog, list(sys.argv[1:] if arguments is None else arguments)) as context:
@@ -87,6 +92,11 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
     except Exception as error:
         hint = "" if debug else "; run it again with --debug for the traceback, and please report it"
         return _fail(f"{prog}: error: unexpected {type(error).__name__}: {one_line(error)}{hint}", debug, 1)
+
+
+def completion_variable(prog: str) -> str:
+    """The environment variable by which a shell asks a command what could come next."""
+    return f"_{prog}_COMPLETE".replace("-", "_").upper()
 
 
 def one_line(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from fer_live.cli_options import HeadedGroup, with_options
 from fer_live.config_file import Settings, config_options, without_rivals
 from fer_live.errors import DeviceError
 
+from .completion import completion
 from .data.options import data_options
 from .diagnose.commands import doctor
 from .engine_options import engine_options
@@ -105,6 +106,7 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
 
 
 command.add_command(doctor)
+command.add_command(completion)
 
 
 def main() -> None:
