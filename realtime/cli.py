@@ -6,15 +6,15 @@ Only click is imported at the top: ``--help`` and mistakes on the command line m
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from fer_live import __version__
 from fer_live.cli_errors import debug_option, run_command
@@ -26,6 +26,8 @@ from .completion import completion
 from .data.options import data_options
 from .diagnose.commands import doctor
 from .engine_options import engine_options
+from .interruption import EXIT_INTERRUPTED, ended_by_signals
+from .photos.options import check_photo_options
 from .run_options import RunOptions
 from .sinks.options import video_options
 from .sources.options import source_options
@@ -33,8 +35,6 @@ from .view.options import view_options
 from .web.options import ServeOptions, serve_options
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from .datatypes import SourceInfo
     from .pipeline import Pipeline
     from .session import Session
@@ -44,9 +44,9 @@ __all__ = ["main"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 PROG = "fer-live"
-EXIT_INTERRUPTED = 130
 _RIVALS = (
-    ("camera", "video", "screen"),
+    ("camera", "image", "video", "screen"),
+    *(("image", name) for name in ("events", "aggregate_only", "bin", "min_group", "report", "thumbnails", "trace")),
     *(("exact", name) for name in ("detect_every", "classify_every", "detect_size", "target_latency")),
     *(("target_latency", name) for name in ("detect_every", "classify_every")),
     *(("serve", name) for name in ("out", "save", "events", "trace", "window")),
@@ -95,6 +95,7 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
     fer-live --camera 0
     fer-live --video clip.mp4 --out annotated.mp4
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
+    fer-live --image photo.jpg --out annotated.jpg
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if context.invoked_subcommand is None:
         Settings.of(context).check()
@@ -102,6 +103,9 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
         window = values.pop("window")
         serve = ServeOptions.taken_from(values)
         options = RunOptions.taken_from(values, needs_source=not serve.serve)
+        if options.source is not None and options.source.image is not None:
+            check_photo_options(options, _named(context), window)
+            context.exit(_run_photos(options))
         context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))
 
 
@@ -127,13 +131,24 @@ def _serve(serve: ServeOptions, options: RunOptions, window: bool | None) -> int
     return 0
 
 
+def _named(context: click.Context) -> list[str]:
+    """The options that are on the command line."""
+    return [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
+def _run_photos(options: RunOptions) -> int:
+    from .photos.command import run_photos
+
+    return run_photos(options, _say)
+
+
 def _run(options: RunOptions, window: bool | None) -> int:
     from .session import Session, Watch
 
     watch = Watch.VIEWER if _has_window(options, window) else Watch.NOBODY
     with Session(options, watch=watch, tell=_say) as session:
         pipeline = session.pipeline
-        with _signals(pipeline):
+        with ended_by_signals(pipeline, _say):
             if session.display is not None:
                 _watch(session)
             else:
@@ -208,24 +223,6 @@ def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
             frames = pipeline.done_frames
             seconds = progress.tasks[0].elapsed or 0.0
             progress.update(task, completed=frames, fps=frames / seconds if seconds > 0.5 else 0.0)
-
-
-@contextmanager
-def _signals(pipeline: Pipeline) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in good order; the second one ends it at once."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        first = not pipeline.interrupted
-        pipeline.interrupt()
-        if first:
-            _say("finishing what was read; once more to end at once")
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(message: str) -> None:

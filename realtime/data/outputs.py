@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -32,13 +32,20 @@ class DataOutputs:
         source: its file, which must not be overwritten; None where it is none.
         facts: what the manifests say besides counts and times, see :func:`~.manifest.run_facts`.
 
+        make_rows: makes what makes the rows of one table; None: as the options ask for.
     Raises:
         SinkError: before anything is written, where a target cannot be.
         ModuleNotFoundError: Parquet was asked for and pyarrow is not installed.
     """
 
     def __init__(
-        self, options: DataOptions, labels: Sequence[str], info: SourceInfo, source: Path | None, facts: dict[str, Any]
+        self,
+        options: DataOptions,
+        labels: Sequence[str],
+        info: SourceInfo,
+        source: Path | None,
+        facts: dict[str, Any],
+        make_rows: Callable[[], Rows] | None = None,
     ) -> None:
         self._facts, self._began = facts, now_utc()
         self.counts = RunCounts()
@@ -47,6 +54,8 @@ class DataOutputs:
 
         def rows() -> Rows:  # each table has its own: those of groups are gathered
             return FaceRows(labels) if options.groups is None else GroupRows(labels, options.groups)
+            if make_rows is not None:
+                return make_rows()
 
         files: list[TableSink | EventSink] = [
             TableSink(path, rows(), source) for path in options.save if path != STDOUT

@@ -16,32 +16,41 @@ from fer_live.realtime.colour import frame_to_bgr
 from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.sinks.targets import check_target
 from fer_live.realtime.view.annotate import Annotator
+from fer_live.realtime.view.anonymise import Style, anonymise_picture
+from fer_live.realtime.view.hud import notice
+from fer_live.realtime.view.options import ViewOptions
+from fer_live.realtime.view.overlay import NOTICE
 
 from .photo import Photo
 from .picture import Pixels
 
-__all__ = ["PICTURE_SUFFIXES", "annotate_photo", "encode_picture", "save_picture"]
+__all__ = ["PICTURE_SUFFIXES", "annotate_photo", "draw_on", "encode_picture", "save_picture"]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Of annotated pictures."""
+
+_AS_IT_IS = ViewOptions()
 
 JPEG_QUALITY = 95
 """Of 100, with the colours at full resolution (4:4:4): what is drawn has sharp, coloured edges."""
 
 
-def annotate_photo(photo: Photo) -> Pixels:
+def annotate_photo(photo: Photo, view: ViewOptions = _AS_IT_IS) -> Pixels:
     """A copy of the picture, (H, W, 3) uint8 BGR, with faces and expressions drawn on it as on a video.
 
-    Where nothing is drawn every pixel is the picture's own.
+    Where nothing is drawn every pixel is the picture's own; heads are covered where ``view`` says so.
     """
-    return drawn_on(photo.image, photo.result)
+    return draw_on(photo.image, photo.result, view)
 
 
-def drawn_on(image: Pixels, result: Result) -> Pixels:
+def draw_on(image: Pixels, result: Result, view: ViewOptions = _AS_IT_IS) -> Pixels:
     """A copy of ``image`` (H, W, 3) uint8 BGR with ``result``, found in it, drawn on it; the result's frame is not."""
-    blank = _blank(image.shape[0], image.shape[1])
+    drawn, blank = image.copy(), _blank(image.shape[0], image.shape[1])
+    if view.anonymise is not None:
+        anonymise_picture(drawn, result.faces.squares, Style(view.anonymise))
     Annotator().draw(replace(result, frame=blank))
-    drawn = image.copy()
+    if view.notice:
+        notice(blank, NOTICE)
     marks = blank.y > 0
     drawn[marks] = frame_to_bgr(blank)[marks]
     return drawn

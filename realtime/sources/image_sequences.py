@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -143,15 +143,19 @@ def _picture(path: Path) -> VideoFrame:
     return frame
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path, suffixes: Collection[str] = _SUFFIXES) -> list[Path]:
     """The image files of a folder, not of folders in it, in natural order: ``2.png`` before ``10.png``.
+
+    Args:
+        folder: where.
+        suffixes: what an image's name ends in, in lower case.
 
     Raises:
         SourceError: there are none, or the folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry in entries if _is_image(entry)]
+            found = [Path(entry.path) for entry in entries if _is_image(entry, suffixes)]
     except OSError as error:
         raise SourceError(f"{folder}: cannot be read ({error.strerror or error}); check the path") from error
     if not found:
@@ -159,9 +163,9 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: _natural(path.name))
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
+def _is_image(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
     # Hidden: macOS puts "._1.png", which is no image, beside "1.png" on some drives.
-    return not entry.name.startswith(".") and Path(entry.name).suffix.lower() in _SUFFIXES and entry.is_file()
+    return not entry.name.startswith(".") and Path(entry.name).suffix.lower() in suffixes and entry.is_file()
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:

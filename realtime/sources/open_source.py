@@ -37,7 +37,8 @@ def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
         from .streams import ScreenSource
 
         return ScreenSource(fps=float(wanted.fps or 25), backoff=backoff, on_state=on_state)
-    assert wanted.video is not None
+    if wanted.video is None:
+        raise ValueError("photos are no frames of a video: see fer_live.realtime.photos")
     return _open_video(wanted, wanted.video, backoff, on_state)
 
 

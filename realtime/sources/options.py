@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import click
@@ -18,13 +19,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which source and how; just one of ``camera``, ``video`` and ``screen`` is given.
+    """Which source and how; just one of ``camera``, ``image``, ``video`` and ``screen`` is given.
 
-    ``camera``: a number or a part of a name. ``video``: a video, GIF or image file, a folder of images, a numbered
-    sequence such as ``img_%04d.png``, an address, or ``-`` for standard input. ``screen``: the screen. ``fps``: frames
-    a second of images and of the screen, None for 25; nothing else has a choice. ``stream``: which video stream of
-    several, 0 for the first. ``reconnect_s``: how long to try where something live was lost; None for ever, 0 not at
-    all.
+    ``camera``: a number or a part of a name. ``image``: a photo or a folder of photos; they have no time and are no
+    frames, see :class:`~fer_live.realtime.photos.run.PhotoRun`. ``video``: a video, GIF or image file, a folder of
+    images, a numbered sequence such as ``img_%04d.png``, an address, or ``-`` for standard input. ``screen``: the
+    screen. ``fps``: frames a second of images and of the screen, None for 25; nothing else has a choice. ``stream``:
+    which video stream of several, 0 for the first. ``reconnect_s``: how long to try where something live was lost;
+    None for ever, 0 not at all.
     """
 
     camera: str | None = None
@@ -34,9 +36,11 @@ class Wanted:
     stream: int | None = None
     reconnect_s: float | None = None
 
+    image: Path | None = None
     def __post_init__(self) -> None:
-        if (self.camera is not None) + (self.video is not None) + self.screen != 1:
-            raise ValueError(f"just one of camera, video and screen must be given, found {self}")
+        given = (self.camera, self.image, self.video, self.screen or None)
+        if sum(each is not None for each in given) != 1:
+            raise ValueError(f"just one of camera, image, video and screen must be given, found {self}")
         if (self.fps is not None and self.fps <= 0) or (self.stream is not None and self.stream < 0):
             raise ValueError(f"fps must be positive and stream 0 or more, found {self.fps}, {self.stream}")
 
@@ -47,13 +51,13 @@ class Wanted:
         Raises:
             click.UsageError: no source is given though one is needed, or several are.
         """
-        taken = {name: values.pop(name) for name in ("camera", "video", "screen", "fps", "stream")}
+        taken = {name: values.pop(name) for name in ("camera", "image", "video", "screen", "fps", "stream")}
         reconnect_s = values.pop("reconnect")
-        given = (taken["camera"] is not None) + (taken["video"] is not None) + taken["screen"]
+        given = sum(taken[name] is not None for name in ("camera", "image", "video")) + taken["screen"]
         if given == 0 and not needed:
             return None
         if given != 1:
-            raise click.UsageError("give one of --camera N, --video INPUT and --screen")
+            raise click.UsageError("give one of --camera N, --video INPUT, --image PHOTO and --screen")
         return cls(**taken, reconnect_s=reconnect_s)
 
 
@@ -84,6 +88,12 @@ def source_options(command: F) -> F:
             "--fps",
             type=_rate,
             metavar="RATE",
+        click.option(
+            "--image",
+            type=click.Path(path_type=Path),
+            metavar="PHOTO",
+            help="Use a photo, or each photo of a folder, and find every face; --out is then a picture or a folder.",
+        ),
             help="Frames a second of a folder or sequence of images, and of --screen.  [default: 25]",
         ),
         click.option(
