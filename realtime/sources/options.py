@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import click
 
 from fer_live.cli_options import with_options
+from fer_live.realtime.completion import complete_camera, complete_path
 
 __all__ = ["Wanted", "source_options"]
 
@@ -35,8 +36,8 @@ class Wanted:
     fps: Fraction | None = None
     stream: int | None = None
     reconnect_s: float | None = None
-
     image: Path | None = None
+
     def __post_init__(self) -> None:
         given = (self.camera, self.image, self.video, self.screen or None)
         if sum(each is not None for each in given) != 1:
@@ -75,25 +76,29 @@ def source_options(command: F) -> F:
     """Add them to a command."""
     options = [
         click.option(
-            "--camera", metavar="N|NAME", help="Use a camera, by number (0 is the first) or part of its name."
+            "--camera",
+            metavar="N|NAME",
+            shell_complete=complete_camera,
+            help="Use a camera, by number (0 is the first) or part of its name.",
         ),
         click.option(
             "--video",
             metavar="INPUT",
+            shell_complete=complete_path,
             help="Use a video, GIF or image file; a folder of images or a sequence (img_%04d.png); an address "
             "(http, https, rtsp, rtmp, udp); or - for standard input.",
         ),
-        click.option("--screen", is_flag=True, help="Use the screen."),
-        click.option(
-            "--fps",
-            type=_rate,
-            metavar="RATE",
         click.option(
             "--image",
             type=click.Path(path_type=Path),
             metavar="PHOTO",
             help="Use a photo, or each photo of a folder, and find every face; --out is then a picture or a folder.",
         ),
+        click.option("--screen", is_flag=True, help="Use the screen."),
+        click.option(
+            "--fps",
+            type=_rate,
+            metavar="RATE",
             help="Frames a second of a folder or sequence of images, and of --screen.  [default: 25]",
         ),
         click.option(
