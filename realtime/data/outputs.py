@@ -31,8 +31,8 @@ class DataOutputs:
         info: of the source.
         source: its file, which must not be overwritten; None where it is none.
         facts: what the manifests say besides counts and times, see :func:`~.manifest.run_facts`.
-
         make_rows: makes what makes the rows of one table; None: as the options ask for.
+
     Raises:
         SinkError: before anything is written, where a target cannot be.
         ModuleNotFoundError: Parquet was asked for and pyarrow is not installed.
@@ -53,9 +53,9 @@ class DataOutputs:
         self._groups = options.groups
 
         def rows() -> Rows:  # each table has its own: those of groups are gathered
-            return FaceRows(labels) if options.groups is None else GroupRows(labels, options.groups)
             if make_rows is not None:
                 return make_rows()
+            return FaceRows(labels) if options.groups is None else GroupRows(labels, options.groups)
 
         files: list[TableSink | EventSink] = [
             TableSink(path, rows(), source) for path in options.save if path != STDOUT
