@@ -1,5 +1,291 @@
-// The tab "Live".
+// The tab "Live": the annotated picture, a card for each face, the figures, and what can be chosen.
+import { BrowserCamera, whyNoCamera } from "./camera.js";
+import { Faces } from "./curves.js";
+import { choice, make, setChoices } from "./dom.js";
+import { Figures } from "./figures.js";
+import { Link } from "./link.js";
+
+const BROWSER = "browser";
 
 export function mount(section, page) {
-  return { shown() {}, hidden() {} };
+  return new Live(section, page);
+}
+
+class Live {
+  #page;
+  #link;
+  #camera;
+  #state = { phase: "connecting", chosen: {} };
+  #offer = { models: [], detectors: [], sources: [] };
+  #lost = null;
+  #labels = "";
+  #described = 0;
+  #waitsForSight = false;
+  #announced = "";
+
+  constructor(section, page) {
+    this.#page = page;
+    this.#link = new Link({
+      open: () => this.#link.ask("next"),
+      lost: () => this.#show({ ...this.#state, phase: "away" }),
+      message: (kind, document) => this[`_${kind}`]?.(document),
+      picture: (document, jpeg) => this.#picture(document, jpeg),
+    });
+    this.#camera = new BrowserCamera(
+      (blob) => this.#link.sendPicture(blob),
+      () => this.#toast("The camera was switched off."),
+    );
+    this.#build(section);
+    this.#keys(page);
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.#waitsForSight) {
+        this.#waitsForSight = false;
+        this.#link.ask("next");
+      }
+    });
+  }
+
+  shown() {
+    this.#show({ ...this.#state, phase: "connecting" });
+    this.#link.open();
+  }
+
+  hidden() {
+    this.#camera.stop();
+    this.#link.close();
+  }
+
+  // What stands where.
+
+  #build(section) {
+    this.canvas = make("canvas", { class: "picture", width: 16, height: 9, role: "img", "aria-label": "Annotated picture" });
+    this.cover = make("div", { class: "cover" });
+    this.notice = make("span", { class: "notice", hidden: true }, make("span", { class: "dot", "aria-hidden": "true" }), "Expression analysis on");
+    this.banner = make("p", { class: "banner stage-banner", role: "alert", hidden: true });
+    this.stage = make("div", { class: "stage" }, this.canvas, this.notice, this.banner, this.cover);
+    this.pauseButton = make("button", { class: "button primary", type: "button", onclick: () => this.#pause() }, "Pause");
+    this.againButton = make("button", { class: "button", type: "button", hidden: true, onclick: () => this.#link.ask("again") }, "From the start");
+    this.fullButton = make("button", { class: "button", type: "button", onclick: () => this.#fullScreen() }, "Full screen");
+    const asking = { onfocus: () => this.#link.ask("offer") };
+    const [sourceField, source] = choice("Source", [], (key) => this.#choose(key), asking);
+    const [modelField, model] = choice("Model", [], (key) => this.#link.ask("setup", { model: key }), asking);
+    const [detectorField, detector] = choice("Faces found by", [], (key) => this.#link.ask("setup", { detector: key }));
+    const [smoothField, smooth] = choice("Expressions", [["true", "Smoothed"], ["false", "Raw"]],
+      (value) => this.#link.ask("setup", { smooth: value === "true" }));
+    Object.assign(this, { source, model, detector, smooth });
+    this.toastLine = make("p", { class: "banner bad", role: "alert", hidden: true });
+    this.notes = make("ul", { class: "notes quiet-text" });
+    const facesHead = make("h2", {}, "Faces");
+    const facesBox = make("aside", { class: "card faces-box", "aria-label": "Faces" },
+      make("div", { class: "head" }, facesHead, make("span", { class: "quiet-text" }, "the last 30 seconds")));
+    this.faces = new Faces(facesBox);
+    this.details = make("details", { class: "card hud", open: matchMedia("(min-width: 1000px)").matches },
+      make("summary", {}, make("h2", {}, "Figures")));
+    this.figures = new Figures(this.details);
+    this.details.append(this.notes);
+    section.classList.add("live");
+    section.append(
+      make("h1", { class: "unseen" }, "Live view"),
+      make("div", { class: "main-column" },
+        this.stage,
+        this.toastLine,
+        make("div", { class: "card controls" },
+          make("div", { class: "row" }, this.pauseButton, this.againButton, this.fullButton),
+          make("div", { class: "row choices" }, sourceField, modelField, detectorField, smoothField),
+          make("p", { class: "quiet-text" }, "A file comes from the command line, or from the tab “Photo or clip”: this page cannot open paths."),
+        ),
+      ),
+      facesBox,
+      this.details,
+    );
+  }
+
+  #keys(page) {
+    page.key(" ", "Pause, go on", () => this.#pause());
+    page.key("m", "Next model", () => this.#next(this.model));
+    page.key("d", "Next detector", () => this.#next(this.detector));
+    page.key("s", "Smoothed or raw", () => this.#next(this.smooth));
+    page.key("h", "Figures", () => { this.details.open = !this.details.open; });
+    page.key("f", "Full screen", () => this.#fullScreen());
+    page.key("r", "From the start", () => { if (!this.againButton.hidden) this.#link.ask("again"); });
+  }
+
+  #next(select) {
+    if (select.options.length < 2) return;
+    select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
+    this.#page.announce(select.selectedOptions[0].text);
+    select.dispatchEvent(new Event("change"));
+  }
+
+  #pause() {
+    if (this.#state.phase === "running") this.#link.ask("pause", { on: !this.#state.paused });
+    else if (["ended", "failed"].includes(this.#state.phase)) this.#link.ask("again");
+  }
+
+  #fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.stage.requestFullscreen?.();
+  }
+
+  async #choose(key) {
+    this.toastLine.hidden = true;
+    if (key === BROWSER) {
+      try {
+        await this.#camera.start();
+      } catch (error) {
+        this.#toast(error.message);
+        this.#show(this.#state);
+        return;
+      }
+    } else {
+      this.#camera.stop();
+    }
+    this.#link.ask("source", { key });
+  }
+
+  // What the server says.
+
+  _offer(offer) {
+    this.#offer = offer;
+    this.#show(this.#state);
+  }
+
+  _state(state) {
+    if (state.chosen.source !== BROWSER) this.#camera.stop();
+    this.#show(state);
+  }
+
+  _figures(figures) {
+    this.#lost = figures.lost;
+    this.#banner();
+    this.figures.show(figures);
+  }
+
+  _send() {
+    this.#camera.next();
+  }
+
+  _error({ error }) {
+    this.#toast(error);
+    this.#show(this.#state);
+  }
+
+  async #picture(found, jpeg) {
+    let picture;
+    try {
+      picture = await createImageBitmap(jpeg);
+    } finally {
+      if (document.hidden) this.#waitsForSight = true;
+      else this.#link.ask("next");
+    }
+    const { canvas } = this;
+    if (canvas.width !== picture.width || canvas.height !== picture.height) {
+      canvas.width = picture.width;
+      canvas.height = picture.height;
+    }
+    canvas.getContext("2d", { alpha: false }).drawImage(picture, 0, 0);
+    picture.close();
+    this.faces.add(found);
+    canvas.dataset.index = found.index;
+    if (performance.now() - this.#described > 2000) {
+      this.#described = performance.now();
+      canvas.setAttribute("aria-label", `Annotated picture, ${this.faces.words}`);
+    }
+  }
+
+  // What is shown of it.
+
+  #show(state) {
+    this.#state = state;
+    const { phase, paused, chosen } = state;
+    const running = phase === "running";
+    const labels = JSON.stringify(state.labels ?? []);
+    if (state.labels && labels !== this.#labels) {
+      this.#labels = labels;
+      this.faces.reset(state.labels);
+    }
+    if (!running) this.#lost = null;
+    this.notice.hidden = !running || paused;
+    this.#banner();
+    this.pauseButton.textContent = running && paused ? "Go on" : "Pause";
+    this.pauseButton.setAttribute("aria-pressed", running && paused);
+    this.pauseButton.disabled = !running;
+    this.againButton.hidden = !(running || phase === "ended") || state.is_live !== false;
+    this.stage.classList.toggle("paused", running && paused);
+    this.#choices(chosen);
+    this.notes.replaceChildren(...(state.notes ?? []).map((note) => make("li", {}, note)));
+    this.#cover(state);
+    this.#say(state);
+  }
+
+  #choices(chosen) {
+    const { models, detectors, sources } = this.#offer;
+    const own = [[BROWSER, "This browser’s camera"]];
+    const none = chosen.source ? [] : [["", "Choose …"]];
+    setChoices(this.source, [...none, ...sources, ...own], chosen.source ?? "");
+    setChoices(this.model, models, chosen.model);
+    setChoices(this.detector, detectors.map((name) => [name, { yunet: "YuNet", haar: "Haar", mediapipe: "MediaPipe" }[name] ?? name]), chosen.detector);
+    this.smooth.value = String(chosen.smooth ?? true);
+  }
+
+  #banner() {
+    this.banner.hidden = !this.#lost;
+    if (this.#lost && this.banner.textContent !== this.#lost) this.banner.textContent = this.#lost;
+  }
+
+  #cover(state) {
+    const { phase, reason, paused } = state;
+    const again = (text) => make("button", { class: "button primary", type: "button", onclick: () => this.#link.ask("again") }, text);
+    const waiting = (text) => [make("span", { class: "spinner", "aria-hidden": "true" }), make("p", {}, text)];
+    const contents = {
+      connecting: () => waiting("Connecting …"),
+      away: () => waiting("The program does not answer; trying again …"),
+      opening: () => waiting("Opening …"),
+      idle: () => this.#welcome(),
+      ended: () => [make("p", {}, "This was all of it."), again("Play again")],
+      failed: () => [make("p", { class: "banner bad" }, reason), again("Try again")],
+      running: () => (paused ? [make("p", { class: "paused-word" }, "Paused")] : null),
+    }[phase]?.() ?? null;
+    const key = JSON.stringify([phase, reason, paused, phase === "idle" ? this.#offer.sources : 0]);
+    if (this.cover.dataset.key === key) return;
+    this.cover.dataset.key = key;
+    this.cover.hidden = contents === null;
+    this.cover.className = `cover ${phase}`;
+    this.cover.replaceChildren(...(contents ?? []));
+  }
+
+  #welcome() {
+    const button = (key, text, kind = "") => make("button", { class: `button ${kind}`, type: "button", onclick: () => this.#choose(key) }, text);
+    const no = whyNoCamera();
+    return [
+      make("h2", {}, "What shall be looked at?"),
+      make("div", { class: "row welcome" },
+        no ? null : button(BROWSER, "This browser’s camera", "primary"),
+        ...this.#offer.sources.map(([key, name]) => button(key, name))),
+      no ? make("p", { class: "cover-note" }, no) : null,
+      make("p", { class: "cover-note" }, "Pictures are looked at and forgotten: nothing is stored, nothing leaves this program."),
+    ];
+  }
+
+  #say(state) {
+    const words = {
+      away: "Connection lost, trying again",
+      opening: "Opening the source",
+      idle: "Choose a source",
+      ended: "The end",
+      failed: `Failed: ${state.reason}`,
+      running: state.paused ? "Paused" : `Running: ${state.source}. Expression analysis is on`,
+    }[state.phase];
+    if (words && words !== this.#announced) {
+      this.#announced = words;
+      this.#page.announce(words);
+    }
+  }
+
+  #toast(text) {
+    this.toastLine.textContent = text;
+    this.toastLine.hidden = false;
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => { this.toastLine.hidden = true; }, 8000);
+  }
 }
