@@ -164,8 +164,9 @@ class Pipeline:
 
     @property
     def setups(self) -> tuple[Setup, ...]:
-        """What may still be in use: the next one, and the one that the detector's thread has."""
-        return self._setup, self._wanted
+        """What may still be in use: the one that the detector's thread has, and the next one."""
+        with self._wanted_lock:
+            return self._setup, self._wanted
 
     def change(
         self, *, detector: Detector | None = None, classifier: Classifier | None = None, smooth: bool | None = None
@@ -325,9 +326,9 @@ class Pipeline:
     def _run_detect(self) -> None:
         for frame, grabbed_s, is_last in self._admitted():
             started_s = time.perf_counter()
-            setup = self._wanted  # once a frame: another thread sets it
-            if setup is not self._setup:
-                self._take_over(setup, frame)
+            if self._wanted is not self._setup:
+                self._take_over(frame)
+            setup = self._setup
             found = self._finder.update(frame)
             rows = self._freshness.due(found.track_ids, frame.time_s)
             squares = found.faces.squares[rows]
@@ -342,9 +343,11 @@ class Pipeline:
             self.observers.queued("classify", len(self._detected))
         self._detected.close()
 
-    def _take_over(self, setup: Setup, frame: Frame) -> None:
-        """Find faces with another setup from this frame on; the later stages follow with the frame."""
-        before, self._setup = self._setup, setup
+    def _take_over(self, frame: Frame) -> None:
+        """Find faces with the setup that is wanted from this frame on; the later stages follow with the frame."""
+        with self._wanted_lock:
+            before, setup = self._setup, self._wanted
+            self._setup = setup
         if setup.detector is not before.detector:
             self._finder.use(setup.detector)
             if self._effort is not None:

@@ -7,21 +7,24 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from fer_live.cli_errors import one_line
 from fer_live.errors import FerLiveError, SinkError
 
 from .channel import Channel, Overflow
-from .data.manifest import run_facts
+from .controls import Controls
+from .data.manifest import change_fact, run_facts
 from .data.outputs import DataOutputs
-from .datatypes import Detector, Result, Sink, Source, SourceInfo
+from .datatypes import Detector, Frame, Result, Sink, Source, SourceInfo
 from .detectors.registry import create_detector
 from .engine_options import open_models
 from .inference.classifier import OnnxClassifier
+from .messages import Messages
 from .observer import Observer
-from .pipeline import Pipeline
+from .pipeline import BATCH_FRAMES, Pipeline
 from .run_options import RunOptions
+from .setup import Setup
 from .sinks.video_file import VideoFileSink
 from .source_state import SourceState
 from .sources.open_source import open_source, sound_file
@@ -60,9 +63,11 @@ class Session:
 
     Attributes:
         source: where frames come from.
-        detector: finds the faces.
-        classifier: labels them.
+        detector: finds the faces, at first.
+        classifier: labels them, at first.
         pipeline: what works.
+        controls: change what it works with.
+        messages: what became of such a change, for who watches.
         display: results for who watches; None where nobody does.
         stats: figures for a HUD, where somebody watches.
         paced: whether the display gets every frame of a file, to be shown at the file's own pace.
@@ -77,6 +82,7 @@ class Session:
     detector: Detector
     classifier: OnnxClassifier
     pipeline: Pipeline
+    controls: Controls
     stats: RecentStats
     display: Channel[Result] | None = None
     video: VideoFileSink | None = None
@@ -94,6 +100,8 @@ class Session:
         self._options, self._watch, self._given, self._tell = options, watch, source, tell
         self._stack = ExitStack()
         self._ended = False
+        self._facts: dict[str, Any] = {}
+        self.messages = Messages()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -118,15 +126,17 @@ class Session:
             )
         self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
         if options.data.asked:
-            facts = run_facts(info, self.classifier, self.detector, asdict(options.engine) | asdict(options.view))
-            data = DataOutputs(options.data, self.classifier.contract.labels, info, sound_of, facts)
+            asked = asdict(options.engine) | asdict(options.view)
+            self._facts = run_facts(info, self.classifier, self.detector, asked)
+            data = DataOutputs(options.data, self.classifier.contract.labels, info, sound_of, self._facts)
             self.data = stack.enter_context(data)
             observers.append(self.data.counts)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         self.paced = not info.is_live and (self._watch == Watch.PROGRAM or not options.writes)
         self.stats = RecentStats(self.detector.name, self.classifier.provider, is_live=info.is_live)
+        self.stats.set_engine(self.detector.name, self.classifier.provider, self.classifier.path.name)
         if self._watch != Watch.NOBODY:
-            self.display = Channel(16, Overflow.BLOCK) if self.paced else Channel(1, Overflow.DROP_OLDEST)
+            self.display = Channel(4, Overflow.BLOCK) if self.paced else Channel(1, Overflow.DROP_OLDEST)
             observers.append(self.stats)
         sinks: list[Sink] = [self.video] if self.video is not None else []
         sinks += self.data.sinks if self.data is not None else []
@@ -140,8 +150,21 @@ class Session:
             observers=observers,
             heads=self._open_heads(info, stack),
             drawing=self._drawing(),
+            # Who only watches a file sees what a key changes a few frames later, not a few batches.
+            batch_frames=1 if self.paced and self._watch == Watch.VIEWER else BATCH_FRAMES,
+            on_change=self._note_change,
             **arguments,
         )
+        self.controls = Controls(self.pipeline, options.engine, info, self.messages.say)
+        stack.callback(self.controls.close)
+
+    def _note_change(self, setup: Setup, frame: Frame) -> None:
+        """Another setup holds from this frame on; on the detector's thread."""
+        model = setup.classifier
+        assert isinstance(model, OnnxClassifier)
+        self.stats.set_engine(setup.detector.name, model.provider, model.path.name)
+        self._facts.setdefault("changes", []).append(change_fact(setup.detector, model, setup.smooth, frame))
+        self.controls.collect()
 
     def _open_heads(self, info: SourceInfo, stack: ExitStack) -> HeadFinder | None:
         if self._options.view.anonymise is None:
@@ -171,6 +194,7 @@ class Session:
         """
         summary = self.pipeline.wait()
         self._ended = True
+        self._facts["pauses"] = [asdict(hole) for hole in self.pipeline.pause.holes]
         if self.data is not None:
             self.data.end(interrupted=self.pipeline.stopped)
         return summary

@@ -73,12 +73,17 @@ class RecentStats:
         self, detector: str, provider: str, *, is_live: bool, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._detector, self._provider, self._is_live, self._clock = detector, provider, is_live, clock
+        self._model = ""
         self._lock = threading.Lock()
         self._stages: dict[str, deque[tuple[float, float]]] = {}  # (end, milliseconds a frame)
         self._finished: deque[float] = deque(maxlen=_MOST)
         self._grabbed_s: float | None = None
         self._finished_s = 0.0
         self._dropped = self._faces = 0
+
+    def set_engine(self, detector: str, provider: str, model: str) -> None:
+        """Others work from now on; ``model``: its file's name."""
+        self._detector, self._provider, self._model = detector, provider, model
 
     def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
         """Count each frame's share."""
@@ -129,4 +134,5 @@ class RecentStats:
             self._provider,
             self._detector,
             faces,
+            self._model,
         )

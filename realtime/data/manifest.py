@@ -13,10 +13,10 @@ from typing import Any
 
 from fer_live import __version__
 from fer_live.errors import SinkError
-from fer_live.realtime.datatypes import Detector, SourceInfo
+from fer_live.realtime.datatypes import Detector, Frame, SourceInfo
 from fer_live.realtime.inference.classifier import OnnxClassifier
 
-__all__ = ["MANIFEST_VERSION", "ExitState", "manifest_path", "now_utc", "run_facts", "write_manifest"]
+__all__ = ["MANIFEST_VERSION", "ExitState", "change_fact", "manifest_path", "now_utc", "run_facts", "write_manifest"]
 
 MANIFEST_VERSION = 1
 _LIBRARIES = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python", "mediapipe", "pyarrow")
@@ -43,7 +43,7 @@ def now_utc() -> str:
 def run_facts(
     info: SourceInfo, classifier: OnnxClassifier, detector: Detector, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """What is known of a run before its first frame, as JSON values.
+    """What is known of a run before its first frame, as JSON values; ``changes`` and ``pauses`` are filled later.
 
     Args:
         info: of the source.
@@ -73,6 +73,19 @@ def run_facts(
             "frame_count": info.frame_count,
             "is_live": info.is_live,
         },
+        "changes": [],
+        "pauses": [],
+    }
+
+
+def change_fact(detector: Detector, classifier: OnnxClassifier, smooth: bool, first: Frame) -> dict[str, Any]:
+    """Something was changed while the run went on: what it worked with from the frame ``first`` on."""
+    return {
+        "from_frame": first.index,
+        "from_s": first.time_s,
+        "model": {"file": classifier.path.name, "sha256": classifier.sha256, "provider": classifier.provider},
+        "detector": {"name": detector.name, "detect_size_px": detector.detect_size},
+        "smooth": smooth,
     }
 
 

@@ -42,7 +42,7 @@ class HudFigures:
     ``stages``: in the order of the pipeline. ``fps``: frames shown a second lately. ``age_ms``: of the frame shown,
     since it was grabbed; None for a file. ``dropped``: frames that a live source gave and nobody had time for, so far.
     ``provider``: the execution provider that classifies. ``detector``: as on the command line. ``faces``: on this
-    frame.
+    frame. ``model``: its file's name, "" where none is told.
     """
 
     stages: tuple[StageFigures, ...]
@@ -52,6 +52,7 @@ class HudFigures:
     provider: str
     detector: str
     faces: int
+    model: str = ""
 
 
 def draw_hud(frame: Frame, figures: HudFigures) -> None:
@@ -90,6 +91,7 @@ def _facts(figures: HudFigures) -> tuple[tuple[str, str], ...]:
         ("faces", f"{figures.faces}"),
         ("provider", figures.provider),
         ("detector", figures.detector),
+        *([("model", figures.model)] if figures.model else []),
     )
 
 
