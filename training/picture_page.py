@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape, unescape
+
+from fer_live.offline_page import data_uri, html_table, offline_page
 
 __all__ = ["Picture", "Section", "names_on_page", "picture_page"]
 
@@ -65,25 +66,18 @@ def picture_page(title: str, lead: str, sections: Sequence[Section]) -> str:
         sections: in their order; a line of links to them comes first.
     """
     links = " ".join(f'<a href="#s{number}">{escape(section.title)}</a>' for number, section in enumerate(sections))
-    parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        _GENERATOR,
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        f"<h1>{escape(title)}</h1>\n<p>{escape(lead)}</p>\n<nav>{links}</nav>",
-    ]
+    parts = [f"<h1>{escape(title)}</h1>\n<p>{escape(lead)}</p>\n<nav>{links}</nav>"]
     for number, section in enumerate(sections):
         parts.append(f'<section>\n<h2 id="s{number}">{escape(section.title)}</h2>')
         parts += [f"<p>{escape(text)}</p>" for text in section.paragraphs]
         parts += [
-            f'<img id="{escape(picture.name)}" alt="{escape(picture.alt)}" '
-            f'src="data:image/png;base64,{base64.b64encode(picture.png).decode()}">'
+            f'<img id="{escape(picture.name)}" alt="{escape(picture.alt)}" src="{data_uri(picture.png, "image/png")}">'
             for picture in section.pictures
         ]
         if section.table:
-            parts.append(_table(section.table))
+            parts.append(html_table(section.table))
         parts.append("</section>")
-    return "\n".join([*parts, "</body>\n</html>\n"])
+    return offline_page(title, _STYLE, "\n".join(parts), head=_GENERATOR)
 
 
 def names_on_page(html: str) -> set[str] | None:
@@ -91,9 +85,3 @@ def names_on_page(html: str) -> set[str] | None:
     if _GENERATOR not in html[:1000]:
         return None
     return {unescape(name) for name in re.findall(r'<img id="([^"]+)"', html)}
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
-    body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'

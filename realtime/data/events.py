@@ -97,6 +97,11 @@ class EventFinder:
             seen = _Seen(time_s, index, None if label == NEUTRAL else label, probability)
             self._tracks.setdefault(track, _Track(track)).add(seen, self._events)
 
+    def take(self) -> list[Event]:
+        """The events that ended since the last call, in the order of their ends; :meth:`end` gives them no more."""
+        ended, self._events = self._events, []
+        return ended
+
     def end(self) -> list[Event]:
         """No frames follow: all events, by onset, then track. The last frame lasts as long as the one before."""
         for track in self._tracks.values():
