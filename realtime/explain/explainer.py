@@ -147,7 +147,7 @@ class Explainer:
         self._check(crop)
         if layer not in self.layers:
             raise ValueError(f"this model has no layer {layer.name!r} as that one")
-        return self._part.run([layer.tensor], crop)[0][0].astype(np.float32, copy=False)
+        return np.asarray(self._part.run([layer.tensor], crop)[0][0], np.float32)
 
     def _check(self, crop: Crop) -> None:
         size = self.contract.size
