@@ -24,6 +24,9 @@ TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 EVENT_SUFFIXES = (".vtt", ".srt", ".eaf", ".csv")
 """Of --events."""
 
+REPORT_SUFFIXES = (".html", ".htm")
+"""Of --report."""
+
 BIN_S = 1.0
 
 MIN_GROUP = 3
@@ -44,11 +47,15 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Targets. ``groups``: rows are about groups and nothing tells of a single face; None: rows are about faces."""
+    """Targets. ``groups``: rows are about groups and nothing tells of a single face; None: rows are about faces.
+    ``thumbnails``: the report shows a picture of each face.
+    """
 
     save: tuple[Path, ...] = ()
     events: tuple[Path, ...] = ()
     groups: Groups | None = None
+    report: Path | None = None
+    thumbnails: bool = False
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Self:
@@ -57,9 +64,11 @@ class DataOptions:
         Raises:
             click.UsageError: an unknown suffix, or options that don't go together.
         """
-        options = cls(values.pop("save"), values.pop("events"), _groups(values))
-        if options.groups is not None and options.events:
-            raise click.UsageError("--events tells of single faces; it doesn't go with --aggregate-only")
+        taken = (values.pop(name) for name in ("report", "thumbnails"))
+        options = cls(values.pop("save"), values.pop("events"), _groups(values), *taken)
+        for name, path in (("--events", options.events), ("--report", options.report)):
+            if options.groups is not None and path:
+                raise click.UsageError(f"{name} tells of single faces; it doesn't go with --aggregate-only")
         if options.groups is not None and not options.save:
             raise click.UsageError("--aggregate-only needs --save FILE, where its rows go")
         for path in options.save:
@@ -67,17 +76,22 @@ class DataOptions:
                 _check_suffix("--save", path, TABLE_SUFFIXES, "; or - for JSON Lines on standard output")
         for path in options.events:
             _check_suffix("--events", path, EVENT_SUFFIXES, "")
+        if options.report is not None:
+            _check_suffix("--report", options.report, REPORT_SUFFIXES, "")
+        elif options.thumbnails:
+            raise click.UsageError("--thumbnails goes with --report FILE")
         return options
 
     @property
     def asked(self) -> bool:
         """Whether any data are asked for."""
-        return bool(self.save or self.events)
+        return bool(self.save or self.events or self.report)
 
     @property
     def targets(self) -> list[tuple[str, Path]]:
         """Every output with the option that names it."""
-        return [("--save", path) for path in self.save] + [("--events", path) for path in self.events]
+        reports = [] if self.report is None else [("--report", self.report)]
+        return [("--save", path) for path in self.save] + [("--events", path) for path in self.events] + reports
 
     @property
     def to_stdout(self) -> bool:
@@ -103,6 +117,15 @@ def data_options(command: F) -> F:
             multiple=True,
             help="Write when each expression begins, is strongest and ends: .vtt or .srt subtitles, .eaf for ELAN, "
             ".csv as BORIS. May be given several times.",
+        ),
+        click.option(
+            "--report",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write a page to look at, .html: each face over time, events, totals, and how far to trust them.",
+        ),
+        click.option(
+            "--thumbnails", is_flag=True, help="With --report: show a small picture of each face; else none is kept."
         ),
     ]
     private = [

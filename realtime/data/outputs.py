@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fer_live.cli_errors import one_line
 from fer_live.errors import SinkError
@@ -18,6 +18,9 @@ from .manifest import ExitState, now_utc, write_manifest
 from .options import STDOUT, DataOptions
 from .output_file import OutputFile
 from .rows import FaceRows, GroupRows, Rows
+
+if TYPE_CHECKING:
+    from fer_live.realtime.report.report_sink import ReportSink
 
 __all__ = ["DataOutputs"]
 
@@ -57,10 +60,15 @@ class DataOutputs:
                 return make_rows()
             return FaceRows(labels) if options.groups is None else GroupRows(labels, options.groups)
 
-        files: list[TableSink | EventSink] = [
+        files: list[TableSink | EventSink | ReportSink] = [
             TableSink(path, rows(), source) for path in options.save if path != STDOUT
         ]
         files += [EventSink(path, info, source, self._began) for path in options.events]
+        if options.report is not None:
+            from fer_live.realtime.report.report_sink import ReportSink  # it imports this package
+
+            told = {**facts, "started_utc": self._began}
+            files.append(ReportSink(options.report, labels, info, source, told, self.counts, options.thumbnails))
         self._files: list[OutputFile] = [sink.file for sink in files]
         self._opened: list[Sink] = [self.counts, *files]
         if options.to_stdout:

@@ -1,0 +1,1 @@
+"""``--report``: what a run found, as one page to look at."""
