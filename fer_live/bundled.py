@@ -1,4 +1,4 @@
-"""The weights that come with the package: where they lie and what they must be.
+"""The weights that come with the package, and a clip to try them on: where they lie and what they must be.
 
 Their sources, versions and licences stand in ``fer_live/assets/README.md``.
 """
@@ -12,12 +12,13 @@ from types import MappingProxyType
 
 from .errors import ModelError
 
-__all__ = ["DETECTOR_BLAZEFACE", "DETECTOR_YUNET", "MODEL", "MODEL_INT8", "SHA256", "asset_path"]
+__all__ = ["DETECTOR_BLAZEFACE", "DETECTOR_YUNET", "MODEL", "MODEL_INT8", "SELFTEST_CLIP", "SHA256", "asset_path"]
 
 DETECTOR_YUNET = "yunet_2023mar.onnx"
 DETECTOR_BLAZEFACE = "blazeface_short_range.tflite"
 MODEL = "expression.onnx"
 MODEL_INT8 = "expression_int8.onnx"
+SELFTEST_CLIP = "selftest.mp4"
 
 SHA256 = MappingProxyType(
     {
@@ -25,6 +26,7 @@ SHA256 = MappingProxyType(
         DETECTOR_BLAZEFACE: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
         MODEL: "41d458e358a413f1cf475854e5b014decd7872bff10fc81262b68a11b3d87f36",
         MODEL_INT8: "698db9723d403e6ed61ea8d64c547dabcf9f64fb42b5a267f0dc5663b0043b9e",
+        SELFTEST_CLIP: "96abf2ba2682b6f77a0886c014c1e38b55ada111797e5ab93ff79ff88cf1deca",
     }
 )
 """SHA-256 of the bundled files, lower-case hexadecimal, by file name."""

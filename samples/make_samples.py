@@ -1,7 +1,9 @@
-"""Make samples/astronaut.jpg and samples/astronaut.mp4 from NASA's portrait of Eileen Collins.
+"""Make samples/astronaut.jpg, samples/astronaut.mp4 and selftest.mp4 from NASA's portrait of Eileen Collins.
 
     pip install av opencv-python scikit-image
     python samples/make_samples.py [FOLDER]
+
+Without a folder each goes to its place; selftest.mp4, what ``fer-live selftest`` works on, to fer_live/assets.
 
 The photograph is in the public domain and comes with scikit-image (``skimage.data.astronaut``). The clip moves a
 camera over it, nods and tilts the head, and bends brows and mouth a little, so that tracking, levelling and the
@@ -25,6 +27,8 @@ from skimage import data
 SIZE_WH = (640, 360)
 FPS = 25
 SECONDS = 7.0
+SELFTEST_SIZE_WH = (480, 270)
+SELFTEST_FRAMES = 40  # the smile, before anything is made of it
 RATE = 44100
 
 Image = NDArray[np.uint8]
@@ -147,7 +151,20 @@ def write_clip(portrait: Image, path: Path) -> None:
         container.mux(audio.encode(None))
 
 
-def main(folder: Path) -> None:
+def write_selftest(portrait: Image, path: Path) -> None:
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        video = container.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "veryslow", "threads": "1"})
+        video.width, video.height = SELFTEST_SIZE_WH
+        video.pix_fmt = "yuv420p"
+        for index in range(SELFTEST_FRAMES):
+            small = cv2.resize(shot(portrait, 0.8 * index / FPS), SELFTEST_SIZE_WH, interpolation=cv2.INTER_AREA)
+            frame = av.VideoFrame.from_ndarray(small.astype(np.uint8, copy=False), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, FPS)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+
+
+def main(folder: Path, assets: Path) -> None:
     portrait: Image = data.astronaut()  # type: ignore[no-untyped-call]
     written = cv2.imwrite(
         str(folder / "astronaut.jpg"), cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90]
@@ -155,7 +172,9 @@ def main(folder: Path) -> None:
     if not written:
         raise SystemExit(f"{folder}: cannot be written")
     write_clip(portrait, folder / "astronaut.mp4")
+    write_selftest(portrait, assets / "selftest.mp4")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    here = Path(__file__).parent
+    main(*(2 * [Path(sys.argv[1])] if len(sys.argv) > 1 else [here, here.parent / "fer_live" / "assets"]))
