@@ -23,6 +23,9 @@ __all__ = ["YUNET_BOX", "YuNetDetector", "decode", "suppress"]
 
 STRIDES = (8, 16, 32)
 MULTIPLE = 32
+MOST_KEPT = 8
+"""Sizes of input that memory is kept for; of one video there are two or three."""
+
 YUNET_BOX = BoxFraming(side=1.0, down=0.0, aspect=0.765)
 
 _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
@@ -77,6 +80,8 @@ class YuNetDetector:
         # A channel at a time into memory that is kept: several times faster than in one go into new memory.
         shape = (1, 3, *small.image.shape[:2])
         if (blob := self._blobs.get(shape)) is None:
+            if len(self._blobs) >= MOST_KEPT:
+                self._blobs.clear()  # photos of many sizes
             blob = self._blobs[shape] = np.empty(shape, np.float32)
         for target, channel in zip(blob[0], cv2.split(small.image), strict=True):
             target[...] = channel

@@ -20,6 +20,7 @@ _WHY = {
     "events": "a photo has no time in which something happens",
     "aggregate_only": "it tells of groups over time, and a photo has none",
     "report": "a photo has no time to show",
+    "serve": "its page takes photos as they are dropped on it",
 }
 
 

@@ -30,6 +30,8 @@ __all__ = ["PhotoRun"]
 _LOSSLESS = (".bmp", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff")
 """Pictures of which the annotated one is a PNG; of the others it is a JPEG."""
 
+_VIDEOS = (".mkv", ".mov", ".mp4")
+
 
 class PhotoRun:
     """A run over photos; a context manager. Iterate inside, which does the work, then :meth:`end`.
@@ -213,8 +215,8 @@ def _targets(place: Path, paths: list[Path], out: Path | None, is_folder: bool) 
         raise SinkError(f"{out}: is the folder of the photos; choose another one for the annotated pictures")
     if out.exists() and not out.is_dir():
         raise SinkError(f"{out}: is a file; {place} is a folder, so name a folder for the annotated pictures")
-    if not out.exists() and out.suffix.lower() in PICTURE_SUFFIXES:
-        raise SinkError(f"{out}: is a picture's name; {place} is a folder, so name a folder")
+    if not out.exists() and out.suffix.lower() in (*PICTURE_SUFFIXES, *_VIDEOS):
+        raise SinkError(f"{out}: is the name of a file; {place} is a folder, so name a folder")
     if not out.exists() and not out.parent.is_dir():
         raise SinkError(f"{out}: there is no folder {out.parent}; create it first")
     targets = {index: out / _target_name(path) for index, path in enumerate(paths)}
