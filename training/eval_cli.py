@@ -14,7 +14,7 @@ from .terminal import DATA_HELP, load_data, pass_progress, print_table
 
 __all__ = ["eval_command", "eval_main"]
 
-_SHOWN = ("figures", "pairs", "classes", "ferplus", "robustness")
+_SHOWN = ("figures", "pairs", "classes", "ferplus", "targets", "robustness")
 """Parts of the report that are printed, too."""
 
 
@@ -22,6 +22,11 @@ _SHOWN = ("figures", "pairs", "classes", "ferplus", "robustness")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, .json, .md and pictures.")
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Model card (.md) whose figures, between its marks <!-- fer-eval --> and <!-- /fer-eval -->, become these.",
+)
 @click.option("--mirror", is_flag=True, help="Average each image's answer with its mirror image's.")
 @click.option(
     "--with-private/--public-only",
@@ -51,6 +56,7 @@ def eval_command(
     models: tuple[Path, ...],
     data: Path,
     out: Path | None,
+    card: Path | None,
     mirror: bool,
     with_private: bool,
     robustness: bool | None,
@@ -70,6 +76,7 @@ def eval_command(
     from .device import choose_device
     from .evaluation import check_labels
     from .files import make_folder
+    from .model_card import check_card, write_card
     from .predictors import load_predictor
     from .provenance import environment, file_sha256
     from .report import write_report
@@ -95,6 +102,8 @@ def eval_command(
     dataset = load_data(data)
     if out is not None:
         make_folder(out)  # before the long work
+    if card is not None:
+        check_card(card)
     settings = Settings(
         with_private=with_private,
         mirror=mirror,
@@ -119,6 +128,9 @@ def eval_command(
     if out is not None:
         write_report(out, comparison)
         click.echo(f"written: {out / 'report.html'}, report.json, report.md and pictures")
+    if card is not None:
+        write_card(card, comparison)
+        click.echo(f"written: {card}")
 
 
 def eval_main() -> None:

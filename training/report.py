@@ -107,21 +107,25 @@ def _write(path: Path, text: str) -> None:
 
 
 def _markdown(comparison: Comparison, tables: Sequence[Table]) -> str:
+    lines = ["# Evaluation", "", *markdown_figures(comparison, tables), ""]
+    for model in comparison.models:
+        lines.append(f"- model: {model.name}, {_flat(model.about)}")
+    for name, value in comparison.about.items():
+        lines.append(f"- {name}: {_flat(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def markdown_figures(comparison: Comparison, tables: Sequence[Table]) -> list[str]:
+    """Lines of Markdown: how it was measured, and the tables."""
     models, settings = comparison.models, comparison.settings
     lines = [
-        "# Evaluation\n",
         f"FER2013, {models[0].evaluation.view}; {'; '.join(dict.fromkeys(m.evaluation.runtime for m in models))}. "
         f"Intervals are 95 %: by {settings.resamples:,} bootstrap resamples (seed {settings.seed}), of recalls and "
         "risks Wilson's. ECE with 15 equal bins of confidence.",
     ]
     for table in tables:
         lines += ["", f"{table.title}:", "", *_markdown_table(table)]
-    lines.append("")
-    for model in models:
-        lines.append(f"- model: {model.name}, {_flat(model.about)}")
-    for name, value in comparison.about.items():
-        lines.append(f"- {name}: {_flat(value)}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _markdown_table(table: Table) -> list[str]:

@@ -192,7 +192,7 @@ def _targets(comparison: Comparison) -> Table:
                         "met" if met else "missed",
                     )
                 )
-    return Table("robustness", "Robustness: targets, PublicTest", columns, tuple(rows), 2)
+    return Table("targets", "Robustness: targets, PublicTest", columns, tuple(rows), 2)
 
 
 def _strengths(comparison: Comparison) -> Table:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_live.cli_errors import run_command
-from fer_live.errors import SinkError
+from fer_live.errors import DataError, SinkError
 from fer_live.training.checkpoint import save_checkpoint
 from fer_live.training.compare import Comparison, Settings, compare, model_names
 from fer_live.training.compare_plots import MOST_MODELS
@@ -20,6 +20,7 @@ from fer_live.training.corruptions import CORRUPTIONS
 from fer_live.training.data import Fer2013, Usage
 from fer_live.training.eval_cli import eval_command
 from fer_live.training.evaluation import Answers
+from fer_live.training.model_card import BEGIN, END, check_card, write_card
 from fer_live.training.recipes import fer2013_contract
 from fer_live.training.report import figures_of, write_report
 from fer_live.training.report_tables import tables_of
@@ -217,6 +218,30 @@ def test_names_tell_files_apart() -> None:
 
 def evaluate(*arguments: object) -> int:
     return run_command(eval_command, "fer-eval", list(map(str, arguments)))
+
+
+def test_a_model_card_keeps_what_is_not_figures(two: Comparison, tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text(f"# A card\n\nBefore.\n\n{BEGIN}\nold figures\n{END}\n\nAfter.\n", encoding="utf-8")
+    write_card(card, two)
+    text = card.read_text("utf-8")
+    assert text.startswith(f"# A card\n\nBefore.\n\n{BEGIN}\n\nFER2013") and text.endswith(f"{END}\n\nAfter.\n")
+    assert "old figures" not in text and "Measured on some, 2026-01-02." in text
+    accuracy = two.models[0].splits[0].estimates["accuracy"].value
+    assert f"| {100 * accuracy:.2f} |" in text
+    write_card(card, two)
+    assert card.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["# A card\n", f"{END} {BEGIN}", BEGIN])
+def test_a_card_without_a_place_for_figures_is_refused_and_kept(text: str, tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text(text)
+    with pytest.raises(DataError, match="no lines"):
+        check_card(card)
+    assert card.read_text() == text
+    with pytest.raises(DataError, match="absent"):
+        check_card(tmp_path / "absent.md")
 
 
 @pytest.fixture(scope="module")
