@@ -56,6 +56,9 @@ ADVICE = MappingProxyType(
         "camera-fails": "unplug it, plug it in again at another port, and see what dmesg says",
         "camera-slow": "use a USB 3 port and more light; --fps has no say here, the camera's driver has",
         "camera-macos": "if it gives no picture: System Settings, Privacy & Security, Camera, allow your terminal",
+        # the self-test
+        "selftest-run": "see what fer-live doctor says; if it says nothing, please report it with this line",
+        "selftest-models": "use --device cpu if only cuda is off, and see what fer-live doctor says; please report it",
         # the check itself
         "check-hangs": "a driver or library hangs: restart; if it stays so, update the driver of what was looked at",
         "check-crashes": "a driver or library crashes: install the package again or update the driver; fer-live would "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,15 @@ from fer_live.cli_errors import debug_option
 from fer_live.config_file import Settings, default_path
 
 if TYPE_CHECKING:
-    from .doctor import Area
+    from .doctor import Area, Examination
     from .findings import Finding
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "selftest"]
 
 EXIT_NOT_WELL = 1
 _REQUIREMENTS = ("cuda", "camera", "display")
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
 @click.command(
@@ -34,7 +37,7 @@ _REQUIREMENTS = ("cuda", "camera", "display")
 @click.option(
     "--model", type=click.Path(path_type=Path), metavar="FILE", help="Look at this .onnx, too, as a run would use it."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@_json_option
 @debug_option
 @click.pass_context
 def doctor(context: click.Context, require: tuple[str, ...], model: Path | None, as_json: bool) -> None:
@@ -50,20 +53,41 @@ def doctor(context: click.Context, require: tuple[str, ...], model: Path | None,
     fer-live doctor --json | python -m json.tool
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     from .doctor import examine
-    from .shown import area_lines, echo, summary_lines
 
     settings = Settings.of(context)
     if model is None and "model" in settings.values:
         model = Path(settings.values["model"])
+    found = [_settings_found(settings)]
+    context.exit(_tell(as_json, lambda begun, told: examine(model, require, found, begun=begun, told=told)))
 
-    def tell(area: Area) -> None:
+
+@click.command(short_help="Try fer-live out on a clip that comes with it.")
+@_json_option
+@debug_option
+@click.pass_context
+def selftest(context: click.Context, as_json: bool) -> None:
+    """Find and read the faces of a bundled clip with each detector, write video and data, and read them back.
+
+    It needs no network, no camera and no display. The exit code is 1 where something is not as it should be.
+    """
+    from .doctor import try_out
+
+    context.exit(_tell(as_json, try_out))
+
+
+def _tell(as_json: bool, look: Callable[[Callable[[str], None], Callable[[Area], None]], Examination]) -> int:
+    """Print what is found as it is found, and give the exit code."""
+    from .shown import area_lines, echo, summary_lines
+
+    progress = _Progress()
+
+    def told(area: Area) -> None:
         progress.clear()
         if not as_json:
             echo(area_lines(area))
 
-    progress = _Progress()
     try:
-        examination = examine(model, require, [_settings_found(settings)], begun=progress.at, told=tell)
+        examination = look(progress.at, told)
     finally:
         progress.clear()
     if as_json:
@@ -72,7 +96,7 @@ def doctor(context: click.Context, require: tuple[str, ...], model: Path | None,
         click.echo(json.dumps(examination.to_json(), indent=2))
     else:
         echo(summary_lines(examination))
-    context.exit(0 if examination.is_well else EXIT_NOT_WELL)
+    return 0 if examination.is_well else EXIT_NOT_WELL
 
 
 def _settings_found(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""``fer-live doctor``: all checks, in order, and whether what was required is met."""
+"""All checks, in order, and whether what was required is met."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from . import packages, system
+from .checks import SELFTEST_CHECKS, doctor_checks
 from .findings import Finding, Mark
 from .isolation import Check, run_checks
 
-__all__ = ["REQUIREMENTS", "Area", "Examination", "examine"]
+__all__ = ["REQUIREMENTS", "Area", "Examination", "examine", "try_out"]
 
 REQUIREMENTS = ("cuda", "camera", "display")
 """What ``--require`` knows."""
-
-_DRIVER_LIMIT_S = 120.0  # the first start of CUDA and cuDNN on a cold disk takes its time
-_CAMERA_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def examine(
     told: Callable[[Area], None] = lambda _: None,
     checks: Sequence[Check] | None = None,
 ) -> Examination:
-    """Look at everything.
+    """Look at everything, for ``fer-live doctor``.
 
     Args:
         model: a model of the user's to look at, too.
@@ -76,7 +74,7 @@ def examine(
     machine = (system.system(), system.processor_found(), *system.memory(), system.disk(Path.cwd()))
     areas = [Area("System", (*machine, *settings))]
     told(areas[0])
-    for area in _in_processes(_checks(model) if checks is None else checks, begun):
+    for area in _in_processes(doctor_checks(model) if checks is None else checks, begun):
         if area.title == "Packages":
             here = (*packages.required(), *packages.overwritten(), *packages.extras())
             area = Area(area.title, (*here, *area.findings))
@@ -86,27 +84,15 @@ def examine(
     return Examination(tuple(areas), {name: name in met for name in required})
 
 
-def _checks(model: Path | None) -> list[Check]:
-    own = [Check("Models", "--model", "models:own", {"path": str(model)})] if model is not None else []
-    return [
-        Check("Packages", "cv2", "display:opencv"),
-        Check("Cameras", "cameras", "cameras:cameras", limit_s=_CAMERA_LIMIT_S, if_broken=Mark.WARNING),
-        Check("Display", "window", "display:window", if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "gpu", "providers:gpu", limit_s=_CAMERA_LIMIT_S, if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "cpu", "providers:cpu"),
-        Check("GPU and execution providers", "cuda", "providers:cuda", limit_s=_DRIVER_LIMIT_S, if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "others", "providers:others", if_broken=Mark.NOTE),
-        Check("Models", "bundled files", "models:bundled"),
-        *own,
-        Check("Detectors", "yunet", "models:detector", {"name": "yunet"}),
-        Check("Detectors", "mediapipe", "models:detector", {"name": "mediapipe"}, if_broken=Mark.WARNING),
-        Check("Detectors", "haar", "models:detector", {"name": "haar"}, if_broken=Mark.WARNING),
-        Check("Video files", "read", "codecs:decoders"),
-        *(
-            Check("Video files", f"write {codec}", "codecs:encoder", {"codec": codec}, if_broken=Mark.WARNING)
-            for codec in ("h264", "av1", "vp9")
-        ),
-    ]
+def try_out(
+    begun: Callable[[str], None] = lambda _: None, told: Callable[[Area], None] = lambda _: None
+) -> Examination:
+    """Do what a run does, for ``fer-live selftest``; arguments as of :func:`examine`."""
+    areas = []
+    for area in _in_processes(SELFTEST_CHECKS, begun):
+        areas.append(area)
+        told(area)
+    return Examination(tuple(areas), {})
 
 
 def _in_processes(checks: Sequence[Check], begun: Callable[[str], None]) -> Iterator[Area]:
