@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from fer_live.cli_errors import one_line
-from fer_live.errors import FerLiveError
+from fer_live.errors import FerLiveError, ModelError
 
 from .choices import installed_detectors, offered_models
 from .datatypes import Detector, SourceInfo
@@ -48,6 +48,7 @@ class Controls:
         self._began = engine
         self._engine = engine  # what is in use, or will be with the next frame
         self._asked = engine  # the same with all that is still being loaded, or failed
+        self._loading = 0
         self._opened: list[Detector] = [pipeline.setup.detector]
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="fer-live load")
 
@@ -55,6 +56,11 @@ class Controls:
     def engine(self) -> EngineOptions:
         """The options that hold from the next frame on."""
         return self._engine
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether something is still being loaded: :attr:`engine` may yet change."""
+        return self._loading > 0
 
     def use(self, engine: EngineOptions) -> None:
         """Take over what of these options differs from those that hold and can be changed: model and where it runs,
@@ -82,12 +88,20 @@ class Controls:
             self._set_smooth(changes.pop("smooth"))
         if changes:
             with suppress(RuntimeError):  # the run has ended
-                self._loader.submit(self._load, changes)
+                loading = self._loader.submit(self._load, changes)
+                with self._lock:
+                    self._loading += 1
+                loading.add_done_callback(self._loaded)
 
     def next_model(self) -> None:
         """Go on to the next of the models on offer."""
+        try:
+            offered = offered_models(self._began)
+        except ModelError as error:  # a bundled one was damaged meanwhile
+            self._tell(one_line(error))
+            return
         # The bundled one that is fastest here is one of the others.
-        paths = list(dict.fromkeys(model.path for model in offered_models(self._began) if model.path is not None))
+        paths = list(dict.fromkeys(model.path for model in offered if model.path is not None))
         current, classifier = self._asked.model, self._pipeline.setup.classifier
         if current is None and isinstance(classifier, OnnxClassifier):
             current = classifier.path
@@ -126,6 +140,10 @@ class Controls:
             self._pipeline.change(smooth=smooth)
             self._engine = replace(self._engine, smooth=smooth)
         self._tell("smoothed over time" if smooth else "raw: each answer of the model as it is")
+
+    def _loaded(self, _: Future[None]) -> None:
+        with self._lock:
+            self._loading -= 1
 
     def _load(self, changes: dict[str, Any]) -> None:
         with self._lock:

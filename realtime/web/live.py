@@ -26,7 +26,7 @@ from fer_live.cli_errors import one_line
 from fer_live.errors import FerLiveError, SourceError
 
 from .browser_camera import BrowserCamera
-from .choices import chosen, detectors, keys_of, models, sources
+from .choices import chosen, detectors, models, sources
 from .settings import Settings
 from .show import Show
 from .viewer import Viewer
@@ -67,7 +67,7 @@ class Live:
         if self._shared is None:  # not before there is an event loop
             run = self._settings.run
             source = None if run.source is None else "given"
-            self._shared = Show(run, {**keys_of(self._settings, run.engine), "source": source})
+            self._shared = Show(self._settings, run, source)
         return self._shared
 
     @property
@@ -155,8 +155,7 @@ class _Visit:
                 await self._look_at(asked["key"])
             case "setup":
                 engine = await asyncio.to_thread(chosen, self._settings, self.show.options.engine, asked)
-                keys = await asyncio.to_thread(keys_of, self._settings, engine)
-                self.show.change(engine, keys)
+                self.show.change(engine)
             case "offer":
                 await self._offer()
             case _:
@@ -196,8 +195,8 @@ class _Visit:
         await self.end()
         loop = asyncio.get_running_loop()
         self.camera = camera = BrowserCamera(lambda: loop.call_soon_threadsafe(self._may_send, camera))
-        options, keys = replace(self.show.options, source=None), {**self.show.keys, "source": "browser"}
-        self.show = Show(options, keys, open_source=camera.open, linger_s=0)
+        options = replace(self.show.options, source=None)
+        self.show = Show(self._settings, options, "browser", open_source=camera.open, linger_s=0)
         self.show.enter(self.viewer)
         self._may_send(camera)
 

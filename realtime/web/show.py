@@ -7,7 +7,7 @@ nobody. All methods run on the event loop's thread; what the engine tells on its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +19,10 @@ from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session
 from fer_live.realtime.sources.options import Wanted
 
+from .choices import keys_of
 from .engine_run import EngineRun
 from .figures import figures_of
+from .settings import Settings
 from .shown import Shown
 from .viewer import Viewer
 
@@ -42,28 +44,31 @@ class Show:
     """See the module.
 
     Args:
+        settings: of the server.
         options: of the runs; without a source in them there is nothing to see before :meth:`choose`.
-        keys: how the page names what the options choose; told with the state.
+        source_key: how the page names that source.
         open_source: opens what is read instead of the options' source.
         linger_s: how long to go on for nobody.
     """
 
     def __init__(
         self,
+        settings: Settings,
         options: RunOptions,
-        keys: Mapping[str, Any],
+        source_key: str | None,
         *,
         open_source: Callable[[], Source] | None = None,
         linger_s: float = LINGER_S,
     ) -> None:
-        self.options, self.keys = options, dict(keys)
+        self._settings, self.options = settings, options
+        self.keys: dict[str, Any] = {**keys_of(settings, options.engine), "source": source_key}
         self._open_source, self._linger_s = open_source, linger_s
         self._viewers: set[Viewer] = set()
         self._run: EngineRun | None = None
         self._phase, self._reason = "idle", ""
         self._facts: dict[str, Any] = {}
         self._notes: list[str] = []
-        self._paused = False
+        self._paused = self._changing = False
         self._last: Shown | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -99,14 +104,22 @@ class Show:
         self._paused = False
         self.begin()
 
-    def change(self, engine: EngineOptions, keys: Mapping[str, Any]) -> None:
-        """Look at the same in another way."""
-        self.options = replace(self.options, engine=engine)
-        self.keys.update(keys)
-        if self._run is not None:
-            self.begin()
+    def change(self, engine: EngineOptions) -> None:
+        """Look at the same in another way; a run that is under way changes while it goes on."""
+        session = None if self._run is None else self._run.session
+        if session is not None and self._phase == "running":
+            session.controls.use(engine)
+            self._changing = True
         else:
+            self._hold(engine)
+            if self._phase == "opening":
+                self.begin()
             self._tell_state()
+
+    def _hold(self, engine: EngineOptions) -> None:
+        """Note what is in use, or will be by the next run."""
+        self.options = replace(self.options, engine=engine)
+        self.keys.update(keys_of(self._settings, engine))
 
     def pause(self, on: bool) -> None:
         """Stand still, or go on."""
@@ -119,7 +132,7 @@ class Show:
         """Begin anew, from the start of a file."""
         if self._run is not None:
             self._run.stop()
-        self._notes, self._last = [], None
+        self._notes, self._last, self._changing = [], None, False
         if self.options.source is None and self._open_source is None:
             self._phase = "idle"
         else:
@@ -218,7 +231,13 @@ class Show:
         while True:
             await asyncio.sleep(TELL_S)
             session = None if self._run is None else self._run.session
-            if session is not None and self._phase == "running":
-                figures = figures_of(session)
-                for viewer in self._viewers:
-                    viewer.tell("figures", figures)
+            if session is None or self._phase != "running":
+                continue
+            if self._changing and not session.controls.is_loading:
+                # Also where something could not be loaded: the page then shows what is in use again.
+                self._changing = False
+                self._hold(session.controls.engine)
+                self._tell_state()
+            figures = figures_of(session)
+            for viewer in self._viewers:
+                viewer.tell("figures", figures)

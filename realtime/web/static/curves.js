@@ -1,6 +1,7 @@
 // A card for each face: what it shows now, and a curve for each expression over the last seconds.
 import { make } from "./dom.js";
 
+const LEAST_WINDOW_S = 10; // at the start; it grows with the time that has passed, up to
 const WINDOW_S = 30;
 const STEP_S = 0.1; // between two points of a curve
 const MOST_CARDS = 8;
@@ -22,16 +23,20 @@ function colours(labels) {
 }
 
 export class Faces {
-  #list = make("ul", { class: "faces" });
+  #list = make("ul", { class: "live-cards" });
   #more = make("p", { class: "quiet-text", hidden: true });
-  #empty = make("p", { class: "quiet-text empty-faces" }, "No face yet. Cards appear here as faces do.");
+  #empty = make("p", { class: "quiet-text live-none" }, "No face yet. Cards appear here as faces do.");
   #cards = new Map();
   #labels = [];
   #colours = null;
   #now = 0;
+  #began = null;
   #drawn = 0;
+  #span;
 
-  constructor(container) {
+  /** span: an element that says how much time the curves show. */
+  constructor(container, span) {
+    this.#span = span;
     container.append(this.#empty, this.#list, this.#more);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.#colours = null;
@@ -47,6 +52,7 @@ export class Faces {
     this.#cards.forEach((card) => card.element.remove());
     this.#cards.clear();
     this.#now = 0;
+    this.#began = null;
     this.#arrange();
   }
 
@@ -55,6 +61,7 @@ export class Faces {
     if (!this.#labels.length) return;
     if (now < this.#now) this.reset(this.#labels);
     this.#now = now;
+    this.#began ??= now;
     for (const face of faces) {
       let card = this.#cards.get(face.track);
       if (!card) {
@@ -101,8 +108,10 @@ export class Faces {
     if (!now && time - this.#drawn < REDRAW_MS) return;
     this.#drawn = time;
     this.#colours ??= colours(this.#labels);
+    const span = Math.min(WINDOW_S, Math.max(LEAST_WINDOW_S, this.#now - this.#began));
+    setText(this.#span, `the last ${Math.round(span)} seconds`);
     for (const card of this.#cards.values()) {
-      if (card.element.isConnected) card.draw(this.#now, this.#colours);
+      if (card.element.isConnected) card.draw(this.#now, span, this.#colours);
     }
   }
 }
@@ -115,17 +124,17 @@ class Card {
     this.labels = labels;
     this.points = []; // [time, probabilities, doubted]
     this.title = make("h3", {}, "");
-    this.doubt = make("p", { class: "quiet-text doubt" }, "");
-    this.canvas = make("canvas", { class: "curves", "aria-hidden": "true" });
-    this.percents = labels.map(() => make("span", { class: "percent figures" }, ""));
-    this.names = labels.map((label) => make("span", { class: `name of-${label}` }, label));
-    this.swatch = make("span", { class: "swatch", "aria-hidden": "true" });
-    const names = make("div", { class: "names" }, ...this.names);
-    const percents = make("div", { class: "percents" }, ...this.percents);
-    this.element = make("li", { class: "face" },
-      make("div", { class: "face-head" }, this.swatch, this.title, make("span", { class: "pill figures" }, `#${track}`)),
+    this.doubt = make("p", { class: "quiet-text live-card-doubt" }, "");
+    this.canvas = make("canvas", { class: "live-curves", "aria-hidden": "true" });
+    this.percents = labels.map(() => make("span", { class: "figures" }, ""));
+    this.names = labels.map((label) => make("span", { class: "name" }, label));
+    this.swatch = make("span", { class: "live-swatch", "aria-hidden": "true" });
+    const names = make("div", { class: "live-names" }, ...this.names);
+    const percents = make("div", { class: "live-percents" }, ...this.percents);
+    this.element = make("li", { class: "live-card" },
+      make("div", { class: "live-card-head" }, this.swatch, this.title, make("span", { class: "pill figures" }, `#${track}`)),
       this.doubt,
-      make("div", { class: "rows" }, names, this.canvas, percents),
+      make("div", { class: "live-rows" }, names, this.canvas, percents),
     );
   }
 
@@ -140,14 +149,14 @@ class Card {
     this.words = doubt === null ? name : DOUBT_WORDS(doubt);
     setText(this.title, doubt === null ? `${name} ${Math.round(100 * probabilities[label])} %` : "uncertain");
     setText(this.doubt, doubt === null ? "" : `${doubt}; looks most like ${name}`);
-    this.swatch.className = `swatch of-${doubt === null ? name : "doubt"}`;
+    this.swatch.className = `live-swatch of-${doubt === null ? name : "doubt"}`;
     probabilities.forEach((probability, place) => {
       setText(this.percents[place], `${Math.round(100 * probability)}`);
       this.names[place].classList.toggle("shown", place === label && doubt === null);
     });
   }
 
-  draw(now, { labels, rail, muted }) {
+  draw(now, span, { labels, rail, muted }) {
     const { canvas, points } = this;
     const ratio = Math.min(3, devicePixelRatio || 1);
     const width = canvas.clientWidth;
@@ -160,7 +169,8 @@ class Card {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const across = (time) => width * (1 - (now - time) / WINDOW_S);
+    context.lineJoin = "round";
+    const across = (time) => width * (1 - (now - time) / span);
     labels.forEach((colour, place) => {
       const floor = ROW_PX * (place + 1) - 3;
       const room = ROW_PX - 6;
@@ -181,7 +191,7 @@ class Card {
     context.lineTo(across(points[to][0]), floor);
     context.closePath();
     context.fillStyle = doubted ? muted : colour;
-    context.globalAlpha = doubted ? 0.22 : 0.42;
+    context.globalAlpha = doubted ? 0.38 : 0.42;
     context.fill();
     if (!doubted) {
       context.beginPath();

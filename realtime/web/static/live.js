@@ -58,11 +58,12 @@ class Live {
   // What stands where.
 
   #build(section) {
-    this.canvas = make("canvas", { class: "picture", width: 16, height: 9, role: "img", "aria-label": "Annotated picture" });
-    this.cover = make("div", { class: "cover" });
-    this.notice = make("span", { class: "notice", hidden: true }, make("span", { class: "dot", "aria-hidden": "true" }), "Expression analysis on");
+    this.canvas = make("canvas", { class: "stage-picture", width: 16, height: 9, role: "img", "aria-label": "Annotated picture" });
+    this.cover = make("div", { class: "stage-cover" });
+    this.notice = make("span", { class: "stage-notice", hidden: true }, make("span", { class: "stage-dot", "aria-hidden": "true" }), "Expression analysis on");
     this.banner = make("p", { class: "banner stage-banner", role: "alert", hidden: true });
-    this.stage = make("div", { class: "stage" }, this.canvas, this.notice, this.banner, this.cover);
+    this.said = make("span", { class: "stage-said", role: "status", hidden: true });
+    this.stage = make("div", { class: "stage" }, this.canvas, this.notice, this.said, this.banner, this.cover);
     this.pauseButton = make("button", { class: "button primary", type: "button", onclick: () => this.#pause() }, "Pause");
     this.againButton = make("button", { class: "button", type: "button", hidden: true, onclick: () => this.#link.ask("again") }, "From the start");
     this.fullButton = make("button", { class: "button", type: "button", onclick: () => this.#fullScreen() }, "Full screen");
@@ -74,28 +75,28 @@ class Live {
       (value) => this.#link.ask("setup", { smooth: value === "true" }));
     Object.assign(this, { source, model, detector, smooth });
     this.toastLine = make("p", { class: "banner bad", role: "alert", hidden: true });
-    this.notes = make("ul", { class: "notes quiet-text" });
-    const facesHead = make("h2", {}, "Faces");
-    const facesBox = make("aside", { class: "card faces-box", "aria-label": "Faces" },
-      make("div", { class: "head" }, facesHead, make("span", { class: "quiet-text" }, "the last 30 seconds")));
-    this.faces = new Faces(facesBox);
-    this.details = make("details", { class: "card hud", open: matchMedia("(min-width: 1000px)").matches },
+    this.notes = make("ul", { class: "live-notes quiet-text" });
+    const span = make("span", { class: "quiet-text figures" });
+    const facesBox = make("aside", { class: "card live-faces", "aria-label": "Faces" },
+      make("div", { class: "live-head" }, make("h2", {}, "Faces"), span));
+    this.faces = new Faces(facesBox, span);
+    this.details = make("details", { class: "card live-figures", hidden: true, open: matchMedia("(min-width: 1000px)").matches },
       make("summary", {}, make("h2", {}, "Figures")));
     this.figures = new Figures(this.details);
     this.details.append(this.notes);
     section.classList.add("live");
     section.append(
       make("h1", { class: "unseen" }, "Live view"),
-      make("div", { class: "main-column" },
+      make("div", { class: "live-main" },
         this.stage,
         this.toastLine,
-        make("div", { class: "card controls" },
-          make("div", { class: "row" }, this.pauseButton, this.againButton, this.fullButton),
-          make("div", { class: "row choices" }, sourceField, modelField, detectorField, smoothField),
-          make("p", { class: "quiet-text" }, "A file comes from the command line, or from the tab “Photo or clip”: this page cannot open paths."),
-        ),
+        make("div", { class: "row live-buttons" }, this.pauseButton, this.againButton, this.fullButton),
       ),
       facesBox,
+      make("div", { class: "card live-choices" },
+        make("div", { class: "row" }, sourceField, modelField, detectorField, smoothField),
+        make("p", { class: "quiet-text" }, "Files: give one on the command line, or use the tab “Photo or clip”; this page opens no paths."),
+      ),
       this.details,
     );
   }
@@ -158,7 +159,10 @@ class Live {
   _figures(figures) {
     this.#lost = figures.lost;
     this.#banner();
+    this.said.hidden = figures.said === null;
+    this.said.textContent = figures.said ?? "";
     this.figures.show(figures);
+    this.details.hidden = false;
   }
 
   _send() {
@@ -204,12 +208,17 @@ class Live {
       this.#labels = labels;
       this.faces.reset(state.labels);
     }
-    if (!running) this.#lost = null;
+    if (!running) {
+      this.#lost = null;
+      this.said.hidden = true;
+    }
     this.notice.hidden = !running || paused;
     this.#banner();
     this.pauseButton.textContent = running && paused ? "Go on" : "Pause";
     this.pauseButton.setAttribute("aria-pressed", running && paused);
     this.pauseButton.disabled = !running;
+    this.pauseButton.hidden = phase === "idle";
+    this.fullButton.hidden = phase === "idle";
     this.againButton.hidden = !(running || phase === "ended") || state.is_live !== false;
     this.stage.classList.toggle("paused", running && paused);
     this.#choices(chosen);
@@ -236,7 +245,7 @@ class Live {
   #cover(state) {
     const { phase, reason, paused } = state;
     const again = (text) => make("button", { class: "button primary", type: "button", onclick: () => this.#link.ask("again") }, text);
-    const waiting = (text) => [make("span", { class: "spinner", "aria-hidden": "true" }), make("p", {}, text)];
+    const waiting = (text) => [make("span", { class: "stage-spinner", "aria-hidden": "true" }), make("p", {}, text)];
     const contents = {
       connecting: () => waiting("Connecting …"),
       away: () => waiting("The program does not answer; trying again …"),
@@ -244,14 +253,14 @@ class Live {
       idle: () => this.#welcome(),
       ended: () => [make("p", {}, "This was all of it."), again("Play again")],
       failed: () => [make("p", { class: "banner bad" }, reason), again("Try again")],
-      running: () => (paused ? [make("p", { class: "paused-word" }, "Paused")] : null),
+      running: () => (paused ? [make("p", { class: "stage-word" }, "Paused")] : null),
     }[phase]?.() ?? null;
     const key = JSON.stringify([phase, reason, paused, phase === "idle" ? this.#offer.sources : 0]);
     if (this.cover.dataset.key === key) return;
     this.cover.dataset.key = key;
     this.cover.hidden = contents === null;
-    this.cover.className = `cover ${phase}`;
-    this.cover.replaceChildren(...(contents ?? []));
+    this.cover.className = `stage-cover ${phase}`;
+    this.cover.replaceChildren(...(contents ?? []).filter((element) => element !== null));
   }
 
   #welcome() {
@@ -259,11 +268,11 @@ class Live {
     const no = whyNoCamera();
     return [
       make("h2", {}, "What shall be looked at?"),
-      make("div", { class: "row welcome" },
+      make("div", { class: "row stage-choices" },
         no ? null : button(BROWSER, "This browser’s camera", "primary"),
         ...this.#offer.sources.map(([key, name]) => button(key, name))),
-      no ? make("p", { class: "cover-note" }, no) : null,
-      make("p", { class: "cover-note" }, "Pictures are looked at and forgotten: nothing is stored, nothing leaves this program."),
+      no ? make("p", { class: "stage-note" }, no) : null,
+      make("p", { class: "stage-note" }, "Pictures are looked at and forgotten: nothing is stored, nothing leaves this program."),
     ];
   }
 
