@@ -24,7 +24,7 @@ from fer_live.errors import DeviceError
 
 from .completion import completion
 from .data.options import data_options
-from .diagnose.commands import doctor
+from .diagnose.commands import doctor, selftest
 from .engine_options import engine_options
 from .interruption import EXIT_INTERRUPTED, ended_by_signals
 from .photos.options import check_photo_options
@@ -109,8 +109,8 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
         context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))
 
 
-command.add_command(doctor)
-command.add_command(completion)
+for each in (doctor, selftest, completion):
+    command.add_command(each)
 
 
 def main() -> None:
@@ -150,7 +150,7 @@ def _run(options: RunOptions, window: bool | None) -> int:
         pipeline = session.pipeline
         with ended_by_signals(pipeline, _say):
             if session.display is not None:
-                _watch(session)
+                _watch(session, options.view.snapshots)
             else:
                 _progress(pipeline, session.source.info)
             summary = session.end()
@@ -184,18 +184,14 @@ def _has_window(options: RunOptions, wanted: bool | None) -> bool:
     return False
 
 
-def _watch(session: Session) -> None:
-    from .view.overlay import Overlay
-    from .view.window import Window
+def _watch(session: Session, snapshots: Path) -> None:
+    from .view.actions import window_for
 
-    pipeline, display, source = session.pipeline, session.display, session.source
-    assert display is not None
-    overlay, title = Overlay(session.stats.figures, lambda: source.state), f"{PROG}: {source.info.name}"
-    pipeline.start()
+    session.pipeline.start()
     # The window's thread waits for results, so another one looks for a second Ctrl-C: a camera may give none.
-    threading.Thread(target=pipeline.wait_until_done, daemon=True).start()
-    size_wh, observers = source.info.size_wh, pipeline.observers
-    Window(title, display, overlay, size_wh, observers, paced=session.paced, on_quit=pipeline.stop).run()
+    threading.Thread(target=session.pipeline.wait_until_done, daemon=True).start()
+    with window_for(session, f"{PROG}: {session.source.info.name}", snapshots) as window:
+        window.run()
 
 
 def _progress(pipeline: Pipeline, info: SourceInfo) -> None:

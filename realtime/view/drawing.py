@@ -6,8 +6,8 @@ from fer_live.realtime.datatypes import Result
 
 from .annotate import Annotator
 from .anonymise import Style, anonymise_frame
-from .hud import notice
-from .overlay import NOTICE
+from .hud import message, notice
+from .overlay import NOTICE, PAUSED
 
 __all__ = ["Drawing"]
 
@@ -43,3 +43,5 @@ class Drawing:
             self._annotator.draw(result)
         if self._with_notice:
             notice(result.frame, NOTICE)
+        if result.is_last:  # it stands in a recording for as long as the pause lasts
+            message(result.frame, PAUSED)

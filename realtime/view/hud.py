@@ -1,5 +1,5 @@
 """Text over the whole picture, on grounds of its own so that it is read on any background: how the engine does (the
-HUD), a permanent notice, and a banner for what is wrong with the source.
+HUD), a permanent notice, a message for a moment, the keys, and a banner for what is wrong with the source.
 
 Sprites are kept by what they say: figures that change a few times a second rather than with each frame are read
 better and cost next to nothing.
@@ -15,7 +15,7 @@ from fer_live.realtime.datatypes import Frame
 
 from .canvas import SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
 
-__all__ = ["HudFigures", "StageFigures", "banner", "draw_hud", "notice"]
+__all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "message", "notice"]
 
 _GROUND: Colour = (26, 28, 32)
 _VALUE: Colour = (255, 255, 255)
@@ -67,6 +67,24 @@ def notice(frame: Frame, text: str) -> None:
     line = line_height(frame.size_wh)
     sprite = _line(_cut(text, line, frame.size_wh[0]), line, _GROUND, frame.limited_range)
     Canvas.of(frame).blit(sprite, 0, (frame.size_wh[1] & ~1) - line)
+
+
+def message(frame: Frame, text: str) -> None:
+    """Draw a line in the middle near the bottom of a frame, whose planes are changed."""
+    width, height = frame.size_wh
+    line = line_height(frame.size_wh)
+    sprite = _pill(_cut(text, line, round(_MOST_OF_WIDTH * width)), line, frame.limited_range)
+    Canvas.of(frame).blit(sprite, (width - sprite.size_wh[0]) // 2, height - 2 * line - sprite.size_wh[1])
+
+
+def draw_help(frame: Frame, rows: tuple[tuple[str, str], ...]) -> None:
+    """Draw keys and what they do in the middle of a frame, whose planes are changed."""
+    width, height = frame.size_wh
+    line = line_height(frame.size_wh)
+    # On a picture that is too small for it the end is cut off, not the beginning.
+    sprite = _help(rows, line, frame.limited_range)
+    left, top = (width - sprite.size_wh[0]) // 2, (height - sprite.size_wh[1]) // 2
+    Canvas.of(frame).blit(sprite, max(0, left), max(0, top))
 
 
 def banner(frame: Frame, text: str) -> None:
@@ -126,6 +144,35 @@ def _table(
         for place, number in enumerate(numbers, 1):
             left = names + place * column - word_width(number, line)
             put(number, left, below + row * line, _VALUE if row else _NAME)
+    return sprite
+
+
+@lru_cache(maxsize=4)
+def _help(rows: tuple[tuple[str, str], ...], line: int, limited_range: bool) -> Canvas:
+    """A heading, then names on the left and words beside them, half a line apart from row to row."""
+    margin, step = 2 * (line // 2), line + 2 * (line // 6)
+    names = margin + max(word_width(name, line) for name, _ in rows) + margin
+    right = names + max(word_width(words, line) for _, words in rows)
+    top = margin + step + 2 * (line // 4)  # where the rows begin
+    sprite = Canvas.sprite(right + margin, top + len(rows) * step + margin, _GROUND, limited_range=limited_range)
+
+    def put(word: str, left: int, row_top: int, ink: Colour) -> None:
+        sprite.blit(text_sprite((word,), line, ink, _GROUND, limited_range=limited_range), left, row_top)
+
+    put("keys", margin, margin, _NAME)
+    for row, (name, words) in enumerate(rows):
+        put(name, margin, top + row * step, _ALARM)
+        put(words, names, top + row * step, _VALUE)
+    return sprite
+
+
+@lru_cache(maxsize=16)
+def _pill(words: tuple[str, ...], line: int, limited_range: bool) -> Canvas:
+    """Words with room around them."""
+    text = text_sprite(words, line, _VALUE, _GROUND, limited_range=limited_range)
+    margin = 2 * (line // 4)
+    sprite = Canvas.sprite(text.size_wh[0] + 2 * margin, line + 2 * margin, _GROUND, limited_range=limited_range)
+    sprite.blit(text, margin, margin)
     return sprite
 
 

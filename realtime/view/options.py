@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import click
@@ -20,10 +21,13 @@ STYLES = ("blur", "mosaic", "box")
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """``anonymise``: how heads are covered, None: not at all. ``notice``: whether files tell that faces are read."""
+    """``anonymise``: how heads are covered, None: not at all. ``notice``: whether files tell that faces are read.
+    ``snapshots``: the folder for pictures that are saved by key.
+    """
 
     anonymise: str | None = None
     notice: bool = False
+    snapshots: Path = Path()
 
     def __post_init__(self) -> None:
         if self.anonymise is not None and self.anonymise not in STYLES:
@@ -49,4 +53,13 @@ def view_options(command: F) -> F:
             help='Write "expression analysis on" on --out, too; a window and the page always show it.',
         ),
     ]
-    return with_options(command, options, heading="Privacy")
+    shown = [
+        click.option(
+            "--snapshots",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=Path(),
+            metavar="DIR",
+            help="Where the window's key s saves pictures.  [default: the current folder]",
+        )
+    ]
+    return with_options(with_options(command, options, heading="Privacy"), shown, heading="View")

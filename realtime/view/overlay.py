@@ -1,25 +1,37 @@
-"""What the window shows over the picture: a notice, the HUD where it is wanted, and what is wrong with the source."""
+"""What the window shows over the picture: a notice, the HUD and the keys where they are wanted, what a key has done,
+and what is wrong with the source.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from fer_live.realtime.datatypes import Frame
+from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.planes import PlanePool
 from fer_live.realtime.source_state import SourceState
 
-from .hud import HudFigures, banner, draw_hud, notice
+from .hud import HudFigures, banner, draw_help, draw_hud, message, notice
 
-__all__ = ["NOTICE", "REFRESH_S", "Overlay"]
+__all__ = ["NOTICE", "PAUSED", "REFRESH_S", "Layer", "Overlay"]
 
 NOTICE = "expression analysis on"
 
+PAUSED = "paused"
+
 REFRESH_S = 0.25
 """How often the HUD's figures and the banner change: numbers that flicker cannot be read."""
+
+
+class Layer(Protocol):
+    """Draws something of its own over the picture."""
+
+    def draw(self, frame: Frame, result: Result) -> None:
+        """Draw on the planes of ``frame``, a copy of the result's."""
 
 
 class Overlay:
@@ -29,8 +41,11 @@ class Overlay:
         figures: the newest figures.
         state: of the source.
         clock: as ``time.perf_counter``.
+        say: what is to be told at this moment, None for nothing.
+        layers: draw first, in this order.
 
-    ``hud``: whether the HUD is shown.
+    ``hud``: whether the HUD is shown. ``help``: whether the keys are, and ``keys``: those that there are, and what
+    they do.
     """
 
     def __init__(
@@ -38,9 +53,15 @@ class Overlay:
         figures: Callable[[], HudFigures],
         state: Callable[[], SourceState],
         clock: Callable[[], float] = time.perf_counter,
+        *,
+        say: Callable[[], str | None] = lambda: None,
+        layers: Sequence[Layer] = (),
     ) -> None:
-        self._figures, self._state, self._clock = figures, state, clock
-        self.hud = False
+        self._figures, self._state, self._clock, self._say = figures, state, clock, say
+        self._layers = tuple(layers)
+        self.hud = self.help = False
+        self.keys: tuple[tuple[str, str], ...] = ()
+        self._said: str | None = None
         self._pool: PlanePool | None = None
         self._pool_wh = (0, 0)
         self._known: HudFigures | None = None
@@ -49,17 +70,25 @@ class Overlay:
     @property
     def is_urgent(self) -> bool:
         """Whether there is something to tell even while no frames come."""
-        return self._state().is_lost
+        return self._state().is_lost or self._say() != self._said
 
-    def over(self, frame: Frame) -> Frame:
-        """A copy of a frame, drawn on."""
+    def over(self, frame: Frame, result: Result | None = None) -> Frame:
+        """A copy of a frame, drawn on; ``result``: what was found in it."""
         copy = self._copy(frame)
+        if result is not None:
+            for layer in self._layers:
+                layer.draw(copy, result)
         notice(copy, NOTICE)
         now_s = self._clock()
         if self.hud:
             if self._known is None or now_s - self._known_s >= REFRESH_S:
                 self._known, self._known_s = self._figures(), now_s
             draw_hud(copy, self._known)
+        self._said = self._say()
+        if self._said is not None:
+            message(copy, self._said)
+        if self.help and self.keys:
+            draw_help(copy, self.keys)
         state = self._state()
         if state.is_lost:
             banner(copy, state.line(now_s))

@@ -7,15 +7,16 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cv2
 
 from fer_live.realtime.channel import Aborted, Channel
 from fer_live.realtime.colour import frame_to_bgr
-from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.datatypes import Result
 from fer_live.realtime.observer import Observer
 
+from .keys import Action, action_of
 from .overlay import REFRESH_S, Overlay
 
 __all__ = ["Window", "why_no_display"]
@@ -47,7 +48,7 @@ def why_no_display() -> str | None:
 class Window:
     """Shows results from a channel until it is closed, the user quits, or the window is closed.
 
-    Keys: ``q`` or Escape quits, ``h`` shows and hides the HUD. Use it on the main thread only.
+    It hears the keys of :mod:`.keys`. Use it on the main thread only.
 
     Args:
         title: of the window.
@@ -57,6 +58,9 @@ class Window:
         observer: is told of each result when it is in the window.
         paced: show each result at its own time (a file that is only watched), else as it comes.
         on_quit: called once when the user wants to end.
+        actions: what keys do, but for quitting.
+        on_click: called with the place of a click, (x, y) in pixels of the frame.
+        is_frozen: whether the picture stands: nothing more is taken meanwhile.
     """
 
     def __init__(
@@ -69,10 +73,15 @@ class Window:
         *,
         paced: bool,
         on_quit: Callable[[], None],
+        actions: Mapping[Action, Callable[[], None]] | None = None,
+        on_click: Callable[[int, int], None] = lambda _, __: None,
+        is_frozen: Callable[[], bool] = lambda: False,
     ) -> None:
         self._title, self._results, self._overlay, self._size_wh = title, results, overlay, size_wh
         self._observer, self._paced, self._on_quit = observer, paced, on_quit
-        self._last: Frame | None = None
+        self._actions = {} if actions is None else actions
+        self._on_click, self._is_frozen = on_click, is_frozen
+        self._last: Result | None = None
         self._drawn_s = self._started_s = 0.0
         self._quit = False
 
@@ -80,15 +89,19 @@ class Window:
         """Show until the end."""
         cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(self._title, *_fitting(self._size_wh))
+        cv2.setMouseCallback(self._title, self._clicked)
         try:
             while not self._quit:
+                if self._is_frozen():
+                    self._idle(PUMP_S)
+                    continue
                 taken = self._results.get_many(1, fill=False, timeout_s=PUMP_S)
                 if taken:
                     self._show(taken[0])
                 elif self._results.is_drained:
                     return
                 else:
-                    self._idle()
+                    self._idle(0.0)
             # What is still on its way is finished and drained, so that recordings stay whole.
             for _ in self._results:
                 pass
@@ -101,7 +114,7 @@ class Window:
         began_s = time.perf_counter()
         if self._last is None:
             self._started_s = began_s - result.frame.time_s
-        self._last = result.frame
+        self._last = result
         self._draw()
         wait_s = self._started_s + result.frame.time_s - time.perf_counter() if self._paced else 0.0
         if wait_s < 0:
@@ -118,15 +131,15 @@ class Window:
         self._observer.worked("show", (result.frame.index,), began_s, now_s)
         self._observer.finished(result, now_s)
 
-    def _idle(self) -> None:
+    def _idle(self, wait_s: float) -> None:
         """Nothing came: say why if there is a reason, and let the window live."""
         if self._overlay.is_urgent and time.perf_counter() - self._drawn_s >= REFRESH_S:
             self._draw()
-        self._keys(0.0)
+        self._keys(wait_s)
 
     def _draw(self) -> None:
-        frame = self._last if self._last is not None else self._overlay.blank(self._size_wh)
-        cv2.imshow(self._title, frame_to_bgr(self._overlay.over(frame)))
+        frame = self._last.frame if self._last is not None else self._overlay.blank(self._size_wh)
+        cv2.imshow(self._title, frame_to_bgr(self._overlay.over(frame, self._last)))
         self._drawn_s = time.perf_counter()
 
     def _keys(self, wait_s: float) -> None:
@@ -134,18 +147,24 @@ class Window:
         until_s, left_s = time.perf_counter() + wait_s, wait_s
         while True:
             # In pieces: signals are not seen inside, and time stamps may jump by hours.
-            pressed = cv2.waitKey(max(1, round(1e3 * min(left_s, PUMP_S))))
+            pressed = cv2.waitKeyEx(max(1, round(1e3 * min(left_s, PUMP_S))))
+            action = action_of(pressed)
             closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
-            if pressed & 0xFF in (ord("q"), 27) or closed:
+            if action is Action.QUIT or closed:
                 self._quit = True
                 self._on_quit()
                 return
-            if pressed & 0xFF == ord("h"):
-                self._overlay.hud = not self._overlay.hud
+            if action in self._actions:
+                self._actions[action]()
                 self._draw()
             left_s = left_s - PUMP_S if pressed == -1 else until_s - time.perf_counter()
             if left_s <= 0 or self._results.is_aborted:
                 return
+
+    def _clicked(self, event: int, x: int, y: int, *_: object) -> None:
+        if event == cv2.EVENT_LBUTTONDOWN:
+            self._on_click(x, y)
+            self._draw()
 
 
 def _fitting(size_wh: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,13 +12,17 @@ import pytest
 
 from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.cli import _watch
+from fer_live.realtime.controls import Controls
 from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.engine_options import EngineOptions
+from fer_live.realtime.messages import Messages
 from fer_live.realtime.observer import Observers
 from fer_live.realtime.pipeline import Pipeline
 from fer_live.realtime.source_state import SourceState
 from fer_live.realtime.stats import RecentStats
 from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSource, make_frame, make_result
 from fer_live.realtime.view import window as module
+from fer_live.realtime.view.keys import Action
 from fer_live.realtime.view.overlay import Overlay
 from fer_live.realtime.view.window import Window, why_no_display
 
@@ -31,12 +37,14 @@ class FakeGui:
         self.last = np.zeros(0, np.uint8)
         self.waits_ms: list[int] = []
         self.destroyed = False
+        self.click: Callable[..., None] = lambda *_: None
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cv2, "namedWindow", lambda *_: None)
         patch.setattr(cv2, "resizeWindow", lambda *_: None)
         patch.setattr(cv2, "imshow", self.show)
-        patch.setattr(cv2, "waitKey", self.wait)
+        patch.setattr(cv2, "waitKeyEx", self.wait)
+        patch.setattr(cv2, "setMouseCallback", self.hear_clicks)
         patch.setattr(cv2, "getWindowProperty", lambda *_: -1.0 if len(self.shown) == self.closed_at else 1.0)
         patch.setattr(cv2, "destroyWindow", self.destroy)
 
@@ -47,6 +55,9 @@ class FakeGui:
     def wait(self, milliseconds: int) -> int:
         self.waits_ms.append(milliseconds)
         return self.keys.pop(0) if self.keys else -1
+
+    def hear_clicks(self, _: str, callback: Callable[..., None]) -> None:
+        self.click = callback
 
     def destroy(self, _: str) -> None:
         self.destroyed = True
@@ -59,10 +70,16 @@ def window(
     on_quit: Callable[[], None] = lambda: None,
     state: Callable[[], SourceState] = SourceState,
     stats: RecentStats | None = None,
+    overlay: Overlay | None = None,
+    actions: dict[Action, Callable[[], None]] | None = None,
+    **options: object,
 ) -> Window:
     stats = stats or RecentStats("yunet", "CPUExecutionProvider", is_live=True)
-    overlay = Overlay(stats.figures, state)
-    return Window("title", results, overlay, (64, 48), Observers([stats]), paced=paced, on_quit=on_quit)
+    overlay = overlay or Overlay(stats.figures, state)
+    observers = Observers([stats])
+    return Window(
+        "title", results, overlay, (64, 48), observers, paced=paced, on_quit=on_quit, actions=actions, **options
+    )
 
 
 def filled(n: int, *, close: bool = True) -> Channel[Result]:
@@ -112,7 +129,7 @@ def test_a_watched_file_waits_for_each_frames_time(monkeypatch: pytest.MonkeyPat
     assert gui.waits_ms == [1, 40, 50, 30, 50, 50, 20]  # in pieces of at most 50 ms
 
 
-def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A camera whose driver hangs must not leave only kill -9."""
     hangs = threading.Event()
 
@@ -127,14 +144,25 @@ def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytes
     pipeline = Pipeline(source, FakeDetector(), FakeClassifier(), [], display)
     pipeline.interrupt()
     pipeline.interrupt()
-    _watch(pipeline, display, source, RecentStats("fake", "fake", is_live=True), paced=False)
+    session = SimpleNamespace(
+        pipeline=pipeline,
+        display=display,
+        source=source,
+        stats=RecentStats("fake", "fake", is_live=True),
+        controls=Controls(pipeline, EngineOptions(), source.info, print),
+        messages=Messages(),
+        paced=False,
+    )
+    _watch(session, tmp_path)
     assert gui.destroyed
     hangs.set()
     with pytest.raises(KeyboardInterrupt):
         pipeline.wait()
 
 
-def test_h_shows_and_hides_the_hud_on_the_views_copy_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_key_shows_is_drawn_at_once_and_on_the_views_copy_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gui, results = FakeGui([-1, ord("h"), -1, ord("h")]), filled(5)
     kept = list(results)
     before = [result.frame.y.copy() for result in kept]
@@ -147,13 +175,72 @@ def test_h_shows_and_hides_the_hud_on_the_views_copy_only(monkeypatch: pytest.Mo
     monkeypatch.setattr(
         cv2, "imshow", lambda _, image: (gui.show(_, image), corners.append(image[10:30, 10:30].mean()))
     )
-    window(again).run()
+    overlay = Overlay(RecentStats("yunet", "CPUExecutionProvider", is_live=True).figures, SourceState)
+
+    def toggle() -> None:
+        overlay.hud = not overlay.hud
+
+    window(again, overlay=overlay, actions={Action.HUD: toggle}).run()
     # Five frames, and one more picture for each time that the key was pressed.
     assert len(gui.shown) == 7
     hidden, shown = [corners[index] for index in (0, 1, 5, 6)], [corners[index] for index in (2, 3, 4)]
     assert min(abs(a - b) for a in hidden for b in shown) > 5
     for result, y in zip(kept, before, strict=True):
         assert (result.frame.y == y).all()
+
+
+def test_a_frozen_picture_takes_nothing_and_hears_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen by a key, then thawed by the same: the frames that waited are all shown."""
+    frozen: list[bool] = []
+
+    def toggle() -> None:
+        frozen.append(True) if not frozen else frozen.clear()
+
+    gui, channel, waiting = FakeGui([-1, ord(" "), -1, -1, ord(" ")]), filled(5), []
+    gui.install(monkeypatch)
+
+    def is_frozen() -> bool:
+        if frozen:
+            waiting.append(len(channel))
+        return bool(frozen)
+
+    window(channel, actions={Action.PAUSE: toggle}, is_frozen=is_frozen).run()
+    assert waiting == [3, 3, 3]
+    assert len(gui.shown) == 5 + 2  # frames, and once more for each key
+
+
+def test_a_click_is_told_in_pixels_of_the_frame_and_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    gui, clicks = FakeGui([]), []
+    gui.install(monkeypatch)
+    wait = gui.wait
+
+    def clicking(milliseconds: int) -> int:
+        if len(gui.shown) == 1:
+            gui.click(cv2.EVENT_MOUSEMOVE, 1, 2, 0, None)
+            gui.click(cv2.EVENT_LBUTTONDOWN, 30, 20, 0, None)
+        return wait(milliseconds)
+
+    monkeypatch.setattr(cv2, "waitKeyEx", clicking)
+    window(filled(2), on_click=lambda x, y: clicks.append((x, y))).run()
+    assert clicks == [(30, 20)] and len(gui.shown) == 3
+
+
+def test_a_message_comes_and_goes_while_no_frames_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str | None] = [None]
+    gui, channel = FakeGui([]), filled(1, close=False)
+    gui.install(monkeypatch)
+    monkeypatch.setattr(module, "PUMP_S", 0.001)
+    monkeypatch.setattr(module, "REFRESH_S", 0.0)
+    steps = iter([*[None] * 5, *["saved"] * 5, *[None] * 5])
+
+    def wait(_: int) -> int:
+        said[0] = next(steps, "end")
+        return ord("q") if said[0] == "end" else -1
+
+    monkeypatch.setattr(cv2, "waitKeyEx", wait)
+    overlay = Overlay(RecentStats("yunet", "", is_live=True).figures, SourceState, say=lambda: said[0])
+    window(channel, overlay=overlay, on_quit=channel.close).run()
+    assert len(gui.shown) == 3  # the frame, the frame with the message, the frame without
 
 
 @pytest.mark.parametrize("frames", [0, 1])
@@ -172,7 +259,7 @@ def test_a_lost_source_is_told_while_no_frames_come(frames: int, monkeypatch: py
         asked.append(True)
         return ord("q") if len(gui.shown) == frames + 1 else -1
 
-    monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr(cv2, "waitKeyEx", wait)
     window(results, state=state, on_quit=results.close).run()
     assert len(gui.shown) == frames + 1
     middle = gui.last[22:26].reshape(-1, 3).astype(int)

@@ -1,0 +1,88 @@
+"""The face that keys are about."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.realtime.datatypes import Frame, Result
+
+from .canvas import Canvas, Colour, even
+
+__all__ = ["Selection"]
+
+_MARK: Colour = (255, 255, 255)
+_EDGE: Colour = (26, 28, 32)
+
+
+class Selection:
+    """Which face is selected, by its track; a :class:`~.overlay.Layer` that marks it.
+
+    ``track``: its id, None where none is selected. It stays selected while it is out of sight, for it may come back.
+    """
+
+    def __init__(self) -> None:
+        self.track: int | None = None
+        self.result: Result | None = None
+        """What is in sight: the result that was drawn last."""
+        self._crop: NDArray[np.uint8] | None = None
+
+    @property
+    def crop(self) -> NDArray[np.uint8] | None:
+        """The newest crop (1, S, S) of the selected face as the classifier saw it, as far as results were shown."""
+        return self._crop
+
+    def next(self) -> None:
+        """Select the next face in sight, from left to right; after the last one none."""
+        result = self.result
+        if result is None:
+            return
+        order = np.argsort(result.faces.xyxy[:, 0], kind="stable")
+        tracks: list[int | None] = [*result.track_ids[order].tolist(), None]
+        at = tracks.index(self.track) if self.track in tracks else -1
+        self._select(tracks[(at + 1) % len(tracks)])
+
+    def at(self, x: float, y: float) -> None:
+        """Select the face at a place of the picture, pixels; the smallest of several, none where there is none."""
+        result = self.result
+        if result is None:
+            return
+        left, top, right, bottom = result.faces.xyxy.T
+        hit = np.flatnonzero((left <= x) & (x < right) & (top <= y) & (y < bottom))
+        size = (right - left)[hit]
+        self._select(int(result.track_ids[hit[size.argmin()]]) if len(hit) else None)
+
+    def row(self, result: Result) -> int | None:
+        """Which of a result's faces is the selected one; None where it is not in sight."""
+        rows = np.flatnonzero(result.track_ids == self.track) if self.track is not None else ()
+        return int(rows[0]) if len(rows) else None
+
+    def draw(self, frame: Frame, result: Result) -> None:
+        """Mark the selected face by its corners."""
+        self.result = result
+        row = self.row(result)
+        if row is None:
+            return
+        if result.crops is not None and result.expressions.fresh[row]:
+            self._crop = result.crops[int(result.expressions.fresh[:row].sum())]
+        stroke = 2 * max(1, round(min(frame.size_wh) / 360))
+        left, top, right, bottom = np.rint(result.faces.xyxy[row]).astype(int).tolist()
+        arm, grow = even(max(8, (right - left) // 5)), 2 * stroke
+        corners = (left - grow, top - grow, right + grow, bottom + grow)
+        canvas = Canvas.of(frame)
+        # Dark below white, so that it is seen on any picture.
+        _mark(canvas, corners, arm, stroke, 2, _EDGE)
+        _mark(canvas, corners, arm, stroke, 0, _MARK)
+
+    def _select(self, track: int | None) -> None:
+        if track != self.track:
+            self.track, self._crop = track, None
+
+
+def _mark(canvas: Canvas, box: tuple[int, int, int, int], arm: int, stroke: int, edge: int, colour: Colour) -> None:
+    """The four corners of a box, ``stroke`` wide and ``arm`` long inside it, with an edge around."""
+    left, top, right, bottom = box
+    for x, y in ((left, top), (right, top), (left, bottom), (right, bottom)):
+        for width, height in ((arm, stroke), (stroke, arm)):
+            x0, y0 = (x if x == left else x - width), (y if y == top else y - height)
+            canvas.fill(x0 - edge, y0 - edge, x0 + width + edge, y0 + height + edge, colour)
