@@ -12,8 +12,11 @@ from dataclasses import replace
 import click
 import uvicorn
 
-from fer_live.errors import DeviceError
+from fer_live.errors import DeviceError, SourceError
+from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.realtime.run_options import RunOptions
+from fer_live.realtime.sources.network import is_address
+from fer_live.realtime.sources.open_source import open_source
 
 from .app import create_app
 from .options import ServeOptions
@@ -36,10 +39,12 @@ def serve(options: ServeOptions, run: RunOptions) -> None:
 
     Raises:
         DeviceError: the address can't be listened on.
+        FerLiveError: what the command line names can't be opened.
         KeyboardInterrupt: it was ended by Ctrl-C.
     """
     if options.needs_token and options.token is None:
         options = replace(options, token=secrets.token_urlsafe(24))
+    _check(run)
     with listen(options.host, options.port) as listening:
         server = make_server(Settings(run, options.token, options.max_upload), options.host)
         where = address(options, listening.getsockname()[1])
@@ -50,6 +55,18 @@ def serve(options: ServeOptions, run: RunOptions) -> None:
         # uvicorn ends in good order and then passes the signal on: SIGTERM ends as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run([listening])
+
+
+def _check(run: RunOptions) -> None:
+    """Tell now, not on the page, what is wrong with the command line; cameras stay off until somebody looks."""
+    video = None if run.source is None else run.source.video
+    if video == "-":
+        raise SourceError("standard input can be read once, and a page begins anew: give a file or an address")
+    if run.source is not None and video is not None and not is_address(video):
+        with open_source(run.source):
+            pass
+    if run.engine.model is not None:
+        OnnxClassifier(run.engine.model)
 
 
 def listen(host: str, port: int) -> socket.socket:
