@@ -23,7 +23,7 @@ LANE_PX = 40
 """Height of a lane; ``report.css`` has it, too."""
 
 _BAND_Y, _BAND_PX = 25, 28
-_EVENT_Y = 6
+_EVENT_Y, _TICK_Y = 6, 1
 _USUAL_PX = 900  # width of a lane on a common screen, for what the script does not correct
 _LETTER_PX = 7.2
 
@@ -103,10 +103,10 @@ def lane(spans: Iterable[Span], states: Sequence[str], events: Sequence[Event], 
         for state, path in sorted(paths.items())
     ]
     if events:
-        marks = (
-            f"M{scale.ms(event.onset_s)} {_EVENT_Y}H{scale.ms(event.offset_s)}M{scale.ms(event.apex_s)} {_EVENT_Y - 5}v5"
+        marks = [
+            f"M{scale.ms(event.onset_s)} {_EVENT_Y}H{scale.ms(event.offset_s)}M{scale.ms(event.apex_s)} {_TICK_Y}v5"
             for event in events
-        )
+        ]
         bands.append(f'<path class="events" d="{"".join(marks)}"/>')
     view = f"0 0 {round(1e3 * scale.length_s)} {LANE_PX}"
     return (

@@ -26,8 +26,14 @@ from .wording import clock, counted, lasting, percent
 
 __all__ = ["MOST_LISTED", "Told", "report_page"]
 
+MANY = 60
+"""With more faces, rows that are out of view are not laid out before they come into it."""
+
 MOST_LISTED = 2000
 """Events that the page lists, the strongest."""
+
+
+_LINKS = '<a href="#over-time">Over time</a><a href="#totals">Totals</a><a href="#events">Events</a>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +53,36 @@ class Told:
 def report_page(seen: Gathering, told: Told) -> str:
     """The page as HTML; ``seen`` has been ended."""
     name = file_name(told.info.name)
-    scale = Scale(seen.first_s, seen.end_s)
     body = Template(_asset("report.html")).substitute(
-        hatches=hatches(scale),
+        hatches=hatches(Scale(seen.first_s, seen.end_s)),
         name=escape(name),
         about=_about(seen, told),
         broken="" if told.whole else _note("The run broke off: this page tells what was seen until then."),
         tiles=_tiles(seen, told),
         summary=_summary(seen),
-        legend=_legend(seen),
-        binned=_binned(seen),
-        length_ms=round(1e3 * scale.length_s),
-        first_ms=round(1e3 * scale.first_s),
-        axis=axis(scale),
-        faces=face_rows(seen, scale),
-        totals=totals_section(seen),
-        events=_events(seen),
+        links=_LINKS if seen.faces else "",
+        found=_found(seen) if seen.faces else "",
         quality=quality_section(seen, told.info, told.counts),
         made=_made(told),
         data=_data(seen),
     )
     return offline_page(f"Expressions in {name}", _asset("report.css"), body, script=_asset("report.js"))
+
+
+def _found(seen: Gathering) -> str:
+    """What there is to tell where a face was seen."""
+    scale = Scale(seen.first_s, seen.end_s)
+    return Template(_asset("found.html")).substitute(
+        legend=_legend(seen),
+        binned=_binned(seen),
+        length_ms=round(1e3 * scale.length_s),
+        first_ms=round(1e3 * scale.first_s),
+        many=" class='many'" if len(seen.faces) > MANY else "",
+        axis=axis(scale),
+        faces=face_rows(seen, scale),
+        totals=totals_section(seen),
+        events=_events(seen),
+    )
 
 
 def file_name(name: str) -> str:
@@ -86,7 +101,7 @@ def _about(seen: Gathering, told: Told) -> str:
         parts.append(f"{float(info.fps):.4g} fps")
     elif length_s > 0:
         parts.append(f"about {seen.frames / length_s:.3g} fps")
-    parts.append(f"{info.size_wh[0]} × {info.size_wh[1]} px")
+    parts.append(f"{info.size_wh[0]} x {info.size_wh[1]} px")
     began = str(told.facts.get("started_utc", ""))[:16].replace("T", " ")
     parts.append(f"{'seen live' if info.is_live else 'analysed'} {began} UTC")
     return "".join(f"<li>{escape(part)}</li>" for part in parts)
@@ -110,7 +125,7 @@ def _summary(seen: Gathering) -> str:
     if not seen.faces:
         return "<p>No face was found.</p>"
     longest = sorted(seen.faces.values(), key=lambda face: (-face.frames, face.track))[:3]
-    lines = "".join(f"<li>{face_said(face, seen)}</li>" for face in longest)
+    lines = "".join(f"<li>{face_said(face, seen)}</li>" for face in sorted(longest, key=lambda face: face.track))
     more = len(seen.faces) - len(longest)
     return f"<ul>{lines}</ul>" + (f"<p>{counted(more, 'more face')} below.</p>" if more > 0 else "")
 

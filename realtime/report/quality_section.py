@@ -8,7 +8,7 @@ from typing import Any
 from fer_live.realtime.datatypes import Doubt, SourceInfo
 
 from .gathering import Gathering
-from .wording import counted, lasting, percent, significant
+from .wording import NOTHING, counted, lasting, percent, significant
 
 __all__ = ["quality_section"]
 
@@ -43,7 +43,7 @@ def quality_section(seen: Gathering, info: SourceInfo, counts: dict[str, Any]) -
 
 def _uncertain(seen: Gathering, faces: int) -> tuple[str, str, str]:
     doubted = seen.totals[len(seen.labels) :].tolist()
-    text = "Of all faces on all frames; no expression is claimed for these, and they are no event."
+    text = "Of all faces on all frames. No expression is claimed for these, and they are part of no event."
     reasons = "".join(
         f"<li><b>{escape(doubt)}</b> {percent(count, faces)}: {_WHY[doubt]}.</li>"
         for doubt, count in zip(Doubt, doubted, strict=True)
@@ -66,8 +66,8 @@ def _dropped(info: SourceInfo, counts: dict[str, Any]) -> tuple[str, str, str]:
 def _sizes(seen: Gathering) -> tuple[str, str, str]:
     low, middle, high = (seen.side_px.quantile(share) for share in (0.05, 0.5, 0.95))
     text = (
-        f"The middle size of the square that is read of a face; nine of ten lie between {significant(low, '')}and "
-        f"{significant(high, 'px')}. The model looks at 48 × 48 pixels: what is smaller has less in it than it could use."
+        f"The middle size of the square read of a face; nine of ten lie between {significant(low, 'px')} "
+        f"and {significant(high, 'px')}. The model reads 48 x 48 pixels: a smaller face has less than it could use."
     )
     return "Size of faces", significant(middle, "px"), text
 
@@ -80,10 +80,9 @@ def _latency(seen: Gathering, info: SourceInfo) -> tuple[str, str, str]:
             f"{significant(most, 'ms')}. It does not change what is found, but how late one sees it."
         )
         return "Latency", significant(middle, "ms"), text
-    speed = f"{seen.frames / seen.wall_s:,.0f} fps" if seen.wall_s > 0 else "–"
+    speed = f"{seen.frames / seen.wall_s:,.0f} fps" if seen.wall_s > 0 else NOTHING
     text = (
-        f"The frames took {lasting(seen.wall_s)}. A frame was on its way for {significant(middle, 'ms')}, 95 of 100 for "
-        f"at most {significant(most, 'ms')}: they travel in batches, and a file can wait. It does not change what is "
-        "found."
+        f"The frames took {lasting(seen.wall_s)}. One was on its way for {significant(middle, 'ms')}, 95 of 100 for at "
+        f"most {significant(most, 'ms')}: they travel in batches. It does not change what is found."
     )
     return "Speed", speed, text

@@ -23,10 +23,7 @@ def plain_table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]
         + "</tr>\n"
         for row in rows
     )
-    return _scrolling(
-        caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
-    )
+    return _scrolling(caption, "", head, body)
 
 
 def sortable_table(key: str, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, words: int) -> str:
@@ -40,12 +37,15 @@ def sortable_table(key: str, caption: str, heads: Sequence[str], rows: Sequence[
         + "</tr>\n"
         for row in rows
     )
-    table = f'<table id="{key}"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return _scrolling(caption, table, "tall")
+    return _scrolling(caption, f' id="{key}"', head, body, " tall")
 
 
-def _scrolling(caption: str, table: str, more: str = "") -> str:
-    return f'<div class="scroll {more}" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'
+def _scrolling(caption: str, key: str, head: str, body: str, tall: str = "") -> str:
+    named = escape(caption)
+    return (
+        f'<div class="scroll{tall}" tabindex="0" role="region" aria-label="{named}"><table{key}>'
+        f"<caption>{named}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _numbers(are: bool) -> str:

@@ -13,7 +13,7 @@ from fer_live.offline_page import data_uri
 from .gathering import FaceSeen, Gathering
 from .lanes import Scale, lane, share_bar, state_name
 from .tables import plain_table
-from .wording import clock, counted, percent
+from .wording import clock, percent
 
 __all__ = ["face_rows", "face_said", "totals_section"]
 
@@ -46,25 +46,21 @@ def _face_row(face: FaceSeen, seen: Gathering, scale: Scale) -> str:
     picture = ""
     if jpeg is not None:
         uri = data_uri(jpeg, "image/jpeg")
-        picture = f'<img src="{uri}" width="56" height="56" alt="Face {track}, where it is best seen">'
+        picture = f'<img src="{uri}" width="48" height="48" alt="Face {track}, where it is best seen">'
     most = int(face.states.argmax())
     events = sorted((event for _, _, event in face.events), key=lambda event: event.onset_s)
-    about = f"{state_name(seen.states[most])} {percent(int(face.states[most]), face.frames)}"
+    about = f"{seen.states[most]} {percent(int(face.states[most]), face.frames)}"
+    said = f"Face {track}: {_shares_in_words(face.states, seen)}"
     return f"""<article class="face" id="face-{track}" data-track="{track}">
-<header>{picture}<div><h3>Face {track}</h3><p>{escape(about)}</p><p class="soft">{_seen_from(face, scale)}</p></div></header>
-<div class="plot" role="img" aria-label="{escape(_in_words(face, seen))}">{lane(face.spans, seen.states, events, scale)}</div>
+<header>{picture}<div><h3>Face {track}</h3> <p>{escape(about)}</p><p class="soft">{_seen_from(face)}</p></div></header>
+<div class="plot" role="img" aria-label="{escape(said)}">{lane(face.spans, seen.states, events, scale)}</div>
 <details><summary>Probabilities</summary><div class="curves"></div></details>
 </article>"""
 
 
-def _seen_from(face: FaceSeen, scale: Scale) -> str:
+def _seen_from(face: FaceSeen) -> str:
     spans = list(face.spans)
-    begin_s, end_s = (spans[0].start_s, spans[-1].end_s) if spans else (face.first_s, face.last_s)
-    return f"{clock(begin_s)} – {clock(end_s)}, {counted(face.event_count, 'event')}"
-
-
-def _in_words(face: FaceSeen, seen: Gathering) -> str:
-    return f"Face {face.track}: {_shares_in_words(face.states, seen)}"
+    return f"{clock(spans[0].start_s)} to {clock(spans[-1].end_s)}"
 
 
 def _shares_in_words(states: NDArray[np.int64], seen: Gathering) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["clock", "counted", "lasting", "percent", "significant"]
+__all__ = ["NOTHING", "clock", "counted", "lasting", "percent", "significant"]
+
+NOTHING = "–"  # noqa: RUF001 -- a dash, as print has it
+"""Where there is no figure."""
 
 
 def clock(time_s: float) -> str:
@@ -26,7 +29,7 @@ def lasting(seconds: float) -> str:
 def percent(part: float, whole: float) -> str:
     """A share; what is there is never ``0 %`` and what is not whole never ``100 %``; a dash of nothing."""
     if not whole:
-        return "–"
+        return NOTHING
     share = 100 * part / whole
     if 0 < share < 1:
         return "< 1 %"
@@ -41,5 +44,5 @@ def counted(count: int, one: str, many: str = "") -> str:
 def significant(value: float, unit: str) -> str:
     """A measure with two or three digits that mean something; a dash where there is none."""
     if math.isnan(value):
-        return "–"
+        return NOTHING
     return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"

@@ -4,6 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const timeline = document.getElementById("timeline");
+  if (!timeline) return; // nobody was seen
   const first = Number(timeline.dataset.first), length = Number(timeline.dataset.length);
   const UNSEEN = 255, UNITS = 250, CHART_PX = 150;
   const tip = document.getElementById("tip");
@@ -154,7 +155,7 @@
 
   function openCurves(row) {
     const chart = make("div", "chart"), box = row.article.querySelector(".curves"), keys = make("ul", "keys");
-    const drawing_ = svg("svg", { preserveAspectRatio: "none", role: "img", "aria-label": `Probabilities of face ${row.track} over time; the table below the row says them for the marked time` });
+    const drawing_ = svg("svg", { preserveAspectRatio: "none", role: "img", "aria-label": `Probabilities of face ${row.track} over time` });
     for (const share of [0, 0.5, 1]) {
       const y = CHART_PX - 4 - share * (CHART_PX - 8);
       drawing_.append(svg("path", { class: "grid", d: `M0 ${y}H${length}` }));
