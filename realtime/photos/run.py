@@ -41,6 +41,7 @@ class PhotoRun:
     Args:
         options: what was asked for; ``options.source.image`` names the photos.
         tell: is given what a user should know, a line each.
+        name: what rows call a single photo; None: its file name.
 
     Attributes:
         paths: the photos, in natural order.
@@ -55,7 +56,9 @@ class PhotoRun:
         SinkError: from iterating, where an output cannot be written.
     """
 
-    def __init__(self, options: RunOptions, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, options: RunOptions, tell: Callable[[str], None] = lambda _: None, *, name: str | None = None
+    ) -> None:
         assert options.source is not None and options.source.image is not None
         self._options, self._tell = options, tell
         self._place = options.source.image
@@ -63,7 +66,7 @@ class PhotoRun:
         self._stack = ExitStack()
         self._data: DataOutputs | None = None
         self._pictures: list[Path] = []
-        self._names: dict[int, str] = {}
+        self._name, self._names = name, dict[int, str]()
         self.paths: list[Path] = []
         self.failures: dict[str, str] = {}
         self.done = self.faces = 0
@@ -80,7 +83,7 @@ class PhotoRun:
         options = self._options
         self.paths = images_in(self._place, PHOTO_SUFFIXES) if self._is_folder else [self._place]
         self._targets = _targets(self._place, self.paths, options.video.out, self._is_folder)
-        self._names = {index: path.name for index, path in enumerate(self.paths)}
+        self._names = {index: self._name or path.name for index, path in enumerate(self.paths)}
         info = SourceInfo(str(self._place), (1, 1), None, len(self.paths), is_live=False)
         self._detector, self._classifier = open_models(options.engine, info, stack, self._tell)
         if options.data.asked:

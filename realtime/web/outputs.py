@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 
-__all__ = ["FACES", "OUTPUTS", "THUMBS", "Output", "display_name", "stem_of"]
+from fer_live.realtime.data.options import TABLE_SUFFIXES
+
+from .task import Task
+
+__all__ = ["FACES", "OUTPUTS", "THUMBS", "Output", "display_name", "stem_of", "tables_of"]
 
 _MOST_CHARACTERS = 80
 
@@ -32,13 +37,13 @@ OUTPUTS = (
     Output("picture", ".annotated.png", "Annotated picture", "image/png"),
     Output("report", ".report.html", "Report", "text/html"),
     Output("csv", ".csv", "Rows: CSV", "text/csv"),
-    Output("jsonl", ".jsonl", "Rows: JSON Lines", "application/jsonl"),
+    Output("jsonl", ".jsonl", "Rows: JSONL", "application/jsonl"),
     Output("parquet", ".parquet", "Rows: Parquet", "application/vnd.apache.parquet"),
     Output("vtt", ".vtt", "Events: WebVTT", "text/vtt"),
     Output("srt", ".srt", "Events: SRT", "application/x-subrip"),
     Output("eaf", ".eaf", "Events: ELAN", "application/xml"),
     Output("boris", ".events.csv", "Events: BORIS", "text/csv"),
-    Output("manifest", ".csv.manifest.json", "How it was made", "application/json"),
+    Output("manifest", ".csv.manifest.json", "Manifest", "application/json"),
 )
 """All there can be; an upload has those of its kind."""
 
@@ -60,6 +65,12 @@ def display_name(name: str) -> str:
         suffix = PurePosixPath(kept).suffix[:8]
         kept = kept[: _MOST_CHARACTERS - len(suffix)].rstrip(" .") + suffix
     return kept or "upload"
+
+
+def tables_of(task: Task) -> tuple[Path, ...]:
+    """The tables of an upload, all that can be written here."""
+    suffixes = [each for each in TABLE_SUFFIXES if each != ".parquet" or find_spec("pyarrow") is not None]
+    return tuple(Path(task.stem + each) for each in suffixes)
 
 
 def stem_of(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_live.realtime.datatypes import SourceInfo
-from fer_live.realtime.engine_options import open_models
-from fer_live.realtime.photos.annotated import annotate_photo, save_picture
-from fer_live.realtime.photos.photo import Photo, analyse_photo
+from fer_live.realtime.data.options import DataOptions
+from fer_live.realtime.photos.annotated import save_picture
+from fer_live.realtime.photos.photo import Photo
+from fer_live.realtime.photos.run import PhotoRun
+from fer_live.realtime.run_options import RunOptions
+from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.view.anonymise import Style, anonymise_picture
 
-from .outputs import FACES, THUMBS
+from .outputs import FACES, THUMBS, tables_of
 from .task import Task
 
 __all__ = ["THUMB_PX", "work_on_photo"]
@@ -28,9 +31,6 @@ THUMB_PX = 96
 THUMBS_A_ROW = 20
 """JPEG ends at 65,535 pixels: 600 faces in one row are too many."""
 
-LOSSLESS_PIXELS = 2_000_000
-"""A picture that came as PNG and is no larger is given back as PNG: a screenshot or drawing, not a photo."""
-
 
 def work_on_photo(task: Task, tell: Callable[..., None]) -> list[str]:
     """Find the faces of the upload, annotate and write all that there can be of it; what a user should know.
@@ -39,19 +39,31 @@ def work_on_photo(task: Task, tell: Callable[..., None]) -> list[str]:
         FerLiveError: it cannot be read, or the model is not usable.
     """
     notes: list[str] = []
-    with ExitStack() as stack:
-        info = SourceInfo(task.name, (1, 1), None, 1, is_live=False)
-        detector, classifier = open_models(task.run.engine, info, stack, notes.append)
-        photo = analyse_photo(
-            Path(task.upload), detector, classifier, name=task.name, most_pixels=task.limits.photo_pixels
-        )
-    height, width = photo.image.shape[:2]
-    tell("opened", kind="photo", width=width, height=height, frames=1)
-    lossless = task.media_type.suffix == ".png" and width * height <= LOSSLESS_PIXELS
-    save_picture(annotate_photo(photo), Path(f"{task.stem}.annotated{'.png' if lossless else '.jpg'}"))
-    save_picture(thumbs_of(photo.image, photo.faces.squares), Path(THUMBS))
-    Path(FACES).write_text(json.dumps(faces_of(photo), separators=(",", ":")))
+    with PhotoRun(photo_options(task), notes.append, name=task.name) as run:
+        for photo in run:
+            height, width = photo.image.shape[:2]
+            tell("opened", kind="photo", width=width, height=height, frames=1)
+            image, covered = photo.image.copy(), task.run.view.anonymise
+            if covered is not None:
+                anonymise_picture(image, photo.faces.squares, Style(covered))
+            save_picture(thumbs_of(image, photo.faces.squares), Path(THUMBS))
+            Path(FACES).write_text(json.dumps(faces_of(photo), separators=(",", ":")))
+        run.end()
+        notes += [f"warning: {warning}" for warning in run.warnings]
     return notes
+
+
+def photo_options(task: Task) -> RunOptions:
+    """What is asked of a run that makes all that there can be of a photo."""
+    # What came without loss goes back without: a drawing or a screenshot.
+    suffix = ".png" if task.media_type.suffix in (".bmp", ".png", ".tiff") else ".jpg"
+    return replace(
+        task.run,
+        source=Wanted(image=Path(task.upload)),
+        video=replace(task.run.video, out=Path(f"{task.stem}.annotated{suffix}")),
+        data=DataOptions(tables_of(task)),
+        trace=None,
+    )
 
 
 def faces_of(photo: Photo) -> dict[str, Any]:

@@ -16,16 +16,15 @@ __all__ = ["Limits", "Task"]
 class Limits:
     """Of one upload and of all together.
 
-    ``upload_bytes``: of a file. ``photo_pixels``, ``clip_pixels``: width times height of a picture, of a clip's
-    frames. ``clip_s``: how long a clip may last. ``work_s``: how long a worker may work. ``memory_bytes``: what it may
-    allocate, where the system can hold it to that. ``output_bytes``: of each file that it writes. ``at_work``: workers
-    at a time. ``held``: uploads that a server keeps, in whatever state. ``away_s``: an unfinished one is given up
-    when its page has been away so long; ``kept_s``: likewise a finished one. ``stalled_s``: how long an upload may
-    stand still.
+    ``upload_bytes``: of a file. ``clip_pixels``: width times height of a clip's frames; of a photo
+    :data:`~fer_live.realtime.photos.picture.MOST_PIXELS` is the limit. ``clip_s``: how long a clip may last.
+    ``work_s``: how long a worker may work. ``memory_bytes``: what it may allocate, where the system can hold it to
+    that. ``output_bytes``: of each file that it writes. ``at_work``: workers at a time. ``held``: uploads that a server
+    keeps, in whatever state. ``away_s``: an unfinished one is given up when its page has been away so long;
+    ``kept_s``: likewise a finished one. ``stalled_s``: how long an upload may stand still.
     """
 
     upload_bytes: int = 500 * 10**6
-    photo_pixels: int = 120 * 10**6
     clip_pixels: int = 4096 * 2304
     clip_s: float = 30 * 60.0
     work_s: float = 60 * 60.0

@@ -28,10 +28,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fer_live.cli_errors import one_line
 from fer_live.errors import DeviceError, FerLiveError, SinkError, SourceError
 
-from .outputs import FACES, stem_of
+from .outputs import FACES, stem_of, tables_of
 from .task import Limits, Task
 
 if TYPE_CHECKING:
+    from fer_live.realtime.run_options import RunOptions
     from fer_live.realtime.session import Session
 
     from .curves import Curves
@@ -72,6 +73,7 @@ def work(task: Task, tell: Tell) -> None:
             notes = work_on_photo(task, tell)
         else:
             notes = _work_on_clip(task, tell)
+        _name_after_upload(task)
     except Exception as error:
         status, reason = _told(error, task.limits)
         # Nothing in the folder has a name that means anything to who reads this.
@@ -123,7 +125,6 @@ def _work_on_clip(task: Task, tell: Tell) -> list[str]:
         tell("progress", frames_done=session.end().frames)
         notes += [f"warning: {warning}" for warning in session.warnings]
     Path(FACES).write_text(json.dumps(curves.document(), separators=(",", ":")))
-    _name_after_upload(task)
     return notes
 
 
@@ -142,20 +143,18 @@ def _follow(session: Session, curves: Curves, task: Task, tell: Tell) -> None:
             tell("progress", frames_done=number, fps=round(number / (now_s - began_s), 1))
 
 
-def clip_options(task: Task) -> Any:
+def clip_options(task: Task) -> RunOptions:
     """What is asked of a run that makes all that there can be of a clip."""
-    from importlib.util import find_spec
-
-    from fer_live.realtime.data.options import EVENT_SUFFIXES, TABLE_SUFFIXES, DataOptions
+    from fer_live.realtime.data.options import EVENT_SUFFIXES, DataOptions
     from fer_live.realtime.sources.options import Wanted
 
-    tables = [each for each in TABLE_SUFFIXES if each != ".parquet" or find_spec("pyarrow") is not None]
-    events = [f"{task.stem}{'.events' if each in tables else ''}{each}" for each in EVENT_SUFFIXES]
+    tables = tables_of(task)
+    events = (Path(f"{task.stem}{'.events' if each == '.csv' else ''}{each}") for each in EVENT_SUFFIXES)
     return replace(
         task.run,
         source=Wanted(video=task.upload),
         video=replace(task.run.video, out=Path(f"{task.stem}.annotated.mp4")),
-        data=DataOptions(tuple(Path(task.stem + each) for each in tables), tuple(map(Path, events))),
+        data=DataOptions(tables, tuple(events), report=Path(f"{task.stem}.report.html")),
         trace=None,
     )
 

@@ -1,5 +1,239 @@
-// The tab "Photo or clip".
+// The tab "Photo or clip": choose a file, see how far it is, look at what was found, save it.
+import { choice, make, problem, setChoices } from "./dom.js";
+import { showClip } from "./files_clip.js";
+import { FileJob } from "./files_job.js";
+import { bytes, count, many } from "./files_parts.js";
+import { showPhoto } from "./files_photo.js";
+import { stepOf } from "./files_timeline.js";
+
+const KEPT = "fer-live-file"; // the id of this browser tab's file, so that loading the page anew does not lose it
+const DETECTORS = { yunet: "YuNet", haar: "Haar", mediapipe: "MediaPipe" };
+const EYES = { auto: null, yes: true, no: false };
 
 export function mount(section, page) {
-  return { shown() {}, hidden() {} };
+  const wanted = {}; // options as the server names them
+  let limits = null;
+  let job = null;
+  let view = null;
+  let file = null;
+  let shownState = null;
+
+  const input = make("input", { type: "file", accept: "image/*,video/*", class: "unseen", tabindex: "-1", "aria-label": "Photo or clip", onchange: () => take(input.files[0]) });
+  const chooseButton = make("button", { class: "button primary", type: "button", id: "choose-file", onclick: () => input.click() }, "Choose a photo or clip");
+  const limitLine = make("p", { class: "quiet-text" });
+  const drop = make(
+    "div",
+    { class: "drop", id: "drop" },
+    icon(),
+    make("p", { class: "drop-title" }, "Drop a photo or a clip here"),
+    chooseButton,
+    limitLine,
+    input,
+  );
+  const [modelField, model] = choice("Model", [], (value) => set("model", value), { id: "file-model" });
+  const [detectorField, detector] = choice("Detector", [], (value) => set("detector", value), { id: "file-detector" });
+  const eyeChoices = [["auto", "With Haar only"], ["yes", "Only faces with eyes"], ["no", "Off"]];
+  const [eyesField, eyes] = choice("Eye check", eyeChoices, (value) => set("verify_eyes", EYES[value]), { id: "file-eyes" });
+  const smoothChoices = [["yes", "Steady"], ["no", "Off"]];
+  const [smoothField, smooth] = choice("Smoothing (clips)", smoothChoices, (value) => set("smooth", value === "yes"), { id: "file-smooth" });
+  const again = make("button", { class: "button", type: "button", id: "run-again", hidden: true, onclick: () => take(file) }, "Run again");
+  const options = make("div", { class: "row file-options" }, modelField, detectorField, eyesField, smoothField, again);
+  const banner = make("p", { class: "banner bad", role: "alert", id: "file-problem", hidden: true });
+  const bar = make("div", { class: "file-bar card", hidden: true });
+  const place = make("div", { class: "file-place" });
+  section.append(make("h1", { class: "unseen" }, "Photo or clip"), bar, banner, place, make("div", { class: "card intake" }, drop, options));
+
+  function set(name, value) {
+    wanted[name] = value;
+    again.hidden = !(file && shownState && ["done", "failed"].includes(shownState.state));
+  }
+
+  async function fetchChoices() {
+    const response = await fetch("/files").catch(() => null);
+    if (!response?.ok) return complain(response ? await problem(response) : "the server is gone: start fer-live again");
+    const offered = await response.json();
+    const first = limits === null;
+    limits = offered;
+    const now = (name, select) => (first ? offered.chosen[name] : select.value);
+    setChoices(model, offered.models, now("model", model));
+    setChoices(detector, offered.detectors.map((name) => [name, DETECTORS[name] ?? name]), now("detector", detector));
+    if (first) {
+      eyes.value = Object.keys(EYES).find((key) => EYES[key] === offered.chosen.verify_eyes);
+      smooth.value = offered.chosen.smooth ? "yes" : "no";
+      Object.assign(wanted, offered.chosen);
+    }
+    limitLine.textContent = `JPEG, PNG, WebP, HEIC, TIFF; MP4, MOV, MKV, WebM, AVI, GIF. At most ${bytes(offered.upload_bytes)} and ${many(offered.clip_minutes, "minute")}. Deleted when you close it.`;
+  }
+
+  function complain(reason) {
+    banner.textContent = reason;
+    banner.hidden = false;
+  }
+
+  function clear() {
+    job?.close();
+    view?.close();
+    job = view = shownState = null;
+    sessionStorage.removeItem(KEPT);
+    banner.hidden = bar.hidden = again.hidden = true;
+    bar.replaceChildren();
+    place.replaceChildren();
+    section.classList.remove("busy");
+  }
+
+  /** A file was chosen. */
+  function take(chosen) {
+    if (!chosen) return;
+    clear();
+    file = chosen;
+    input.value = ""; // so that the same one can be chosen again
+    if (limits && chosen.size > limits.upload_bytes) {
+      return complain(`${chosen.name}: is too large, ${bytes(chosen.size)}; at most ${bytes(limits.upload_bytes)} are taken (--max-upload)`);
+    }
+    begin().start(chosen, wanted);
+    page.announce(`Sending ${chosen.name}`);
+  }
+
+  function begin() {
+    section.classList.add("busy");
+    const own = new FileJob({
+      onchange: (state) => own === job && show(state),
+      onsent: (sent) => own === job && shownState?.state === "uploading" && showBar({ ...shownState, received: sent }),
+      onend: (reason) => {
+        if (own !== job) return;
+        clear();
+        complain(reason);
+      },
+    });
+    return (job = own);
+  }
+
+  async function show(state) {
+    const before = shownState?.state;
+    shownState = state;
+    sessionStorage.setItem(KEPT, state.id);
+    showBar(state);
+    if (state.state === before) return;
+    if (state.state === "failed") {
+      complain(state.reason);
+      section.classList.remove("busy");
+    } else if (state.state === "done") {
+      await showResult(state);
+    }
+    again.hidden = true;
+  }
+
+  async function showResult(state) {
+    const shownJob = job;
+    const response = await fetch(`/files/${state.id}/faces`).catch(() => null);
+    if (job !== shownJob) return;
+    if (!response?.ok) return complain(response ? await problem(response) : "the server is gone");
+    const found = await response.json();
+    if (state.kind === "clip") found.step_s = stepOf(found);
+    view = state.kind === "clip" ? showClip(state, found) : showPhoto(state, found);
+    place.replaceChildren(view.element);
+    showBar(state);
+    for (const note of state.notes ?? []) {
+      if (note.startsWith("warning: ")) place.prepend(make("p", { class: "banner" }, note.slice(9)));
+    }
+    page.announce(`${state.name}: ${view.summary}`);
+  }
+
+  function showBar(state) {
+    const done = state.state === "done" || state.state === "failed";
+    const { share, told } = progress(state, view);
+    let meter = bar.querySelector("progress");
+    if (!bar.childElementCount || bar.dataset.state !== state.state) {
+      bar.dataset.state = state.state;
+      meter = make("progress", { class: "file-meter", max: "1", "aria-label": "How far it is" });
+      const close = make("button", { class: "button", type: "button", id: "close-file", onclick: clear }, done ? "Close" : "Cancel");
+      const other = done ? make("button", { class: "button", type: "button", onclick: () => input.click() }, "Another file") : null;
+      const words = make("div", { class: "file-words" }, make("strong", { class: "file-name" }, state.name), make("span", { class: "quiet-text figures", id: "file-told" }));
+      bar.replaceChildren(words, ...(done ? [] : [meter]), make("div", { class: "file-buttons" }, ...(other ? [other] : []), close));
+      bar.hidden = false;
+    }
+    bar.querySelector("#file-told").textContent = told;
+    if (meter) {
+      if (share === null) meter.removeAttribute("value");
+      else meter.value = share;
+    }
+  }
+
+  // Anywhere in the tab, so that nobody has to aim.
+  for (const name of ["dragenter", "dragover"]) {
+    document.addEventListener(name, (event) => {
+      if (section.hidden || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      section.classList.add("dragging");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) {
+    document.addEventListener(name, (event) => {
+      if (name === "drop" || event.relatedTarget === null) section.classList.remove("dragging");
+    });
+  }
+  document.addEventListener("drop", (event) => {
+    if (section.hidden || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+
+  page.key("o", "Choose a photo or clip", () => input.click());
+  page.key("x", "Cancel; close the file", clear);
+  page.key("s", "Save the annotated photo or clip", () => document.getElementById("save-annotated")?.click());
+  page.key("z", "Photo: whole or actual size", () => view?.keys.z?.());
+  page.key(" ", "Clip: play or pause", () => view?.keys[" "]?.());
+  page.key("ArrowLeft", "Clip: a second back", () => view?.keys.ArrowLeft?.());
+  page.key("ArrowRight", "Clip: a second on", () => view?.keys.ArrowRight?.());
+  page.key("n", "Clip: the next face", () => view?.keys.n?.());
+
+  let isFirst = true;
+  return {
+    async shown() {
+      await fetchChoices();
+      if (!isFirst) return;
+      isFirst = false;
+      const kept = sessionStorage.getItem(KEPT);
+      if (kept && !job && !(await begin().resume(kept))) clear();
+    },
+    hidden() {
+      section.querySelector("video")?.pause();
+    },
+  };
+}
+
+/** How far a file is: a share, null where that is not known, and words. */
+function progress(state, view) {
+  switch (state.state) {
+    case "uploading":
+      return { share: state.size ? state.received / state.size : 0, told: `sending: ${bytes(state.received)} of ${bytes(state.size)}` };
+    case "waiting":
+      return { share: null, told: state.ahead > 0 ? `waiting: ${many(state.ahead, "file")} before it` : "about to begin" };
+    case "working":
+      return working(state);
+    case "done":
+      return { share: 1, told: view?.summary ?? "done" };
+    default:
+      return { share: 0, told: "" };
+  }
+}
+
+function working(state) {
+  const { frames, frames_done: done = 0, fps } = state;
+  if (!done || state.kind !== "clip") return { share: null, told: state.kind === "photo" ? "looking for faces" : "opening it" };
+  const rate = fps ? `, ${Math.round(fps)} fps` : "";
+  if (!frames) return { share: null, told: `${count(done)} frames${rate}` };
+  const left_s = fps ? Math.max(0, frames - done) / fps : null;
+  const left = left_s === null || left_s < 2 ? "" : `, about ${left_s < 90 ? `${Math.round(left_s)} s` : `${Math.round(left_s / 60)} min`} left`;
+  return { share: Math.min(1, done / frames), told: `${count(done)} of ${count(frames)} frames${rate}${left}` };
+}
+
+function icon() {
+  const space = "http://www.w3.org/2000/svg";
+  const drawn = document.createElementNS(space, "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 48 48", width: 48, height: 48, class: "drop-icon", "aria-hidden": "true" })) drawn.setAttribute(name, value);
+  const path = document.createElementNS(space, "path");
+  path.setAttribute("d", "M24 31V11m0 0-8 8m8-8 8 8M8 31v5a4 4 0 0 0 4 4h24a4 4 0 0 0 4-4v-5");
+  drawn.append(path);
+  return drawn;
 }
