@@ -1,4 +1,4 @@
-"""How every onnxruntime session here is set up. It imports no onnxruntime: the rooms do, when they must."""
+"""How every onnxruntime session here is set up. onnxruntime is imported late: the rooms do it, when they must."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ def set_up(options: Any, threads: int) -> None:
         options: changed in place.
         threads: of one operator; 0 leaves the number to onnxruntime.
     """
+    import onnxruntime
+
+    # For a program that imported it before this package, and for Windows, where the variable says nothing.
+    onnxruntime.disable_telemetry_events()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # A spinning thread would take the core that decoding and encoding need.

@@ -31,9 +31,9 @@ class MediaPipeDetector:
     """Finds faces that are large in the frame (the network sees 128 x 128 pixels of it); no mouth corners.
 
     MediaPipe Tasks sends usage metrics to play.googleapis.com, first a minute after it started, and has no switch for
-    that (docs/licences.md). Unless ``allow_metrics``, the environment's HTTPS proxy is a dead port of this machine
-    while a detector is open, so that nothing leaves it; other HTTPS clients of the process that follow that variable
-    are cut off, too.
+    that (docs/licences.md). Unless ``allow_metrics``, the environment's HTTPS proxy is one of no known kind while a
+    detector is open, so that its client gives up before it opens a connection; other HTTPS clients of the process
+    that follow that variable are cut off, too.
 
     Args:
         detect_size: longer side of the copy that is searched, pixels.
@@ -145,11 +145,15 @@ def _import_tasks() -> _Tasks:
 
 
 class _DeadProxy:
-    """While anybody holds it, HTTPS clients of this process are sent to a port where nobody answers."""
+    """While anybody holds it, HTTPS clients of this process are sent to a proxy that they cannot use.
+
+    libcurl, which MediaPipe has inside, refuses a proxy of a scheme that it does not know, and then opens no socket at
+    all; a dead port of this machine would be asked for a connection.
+    """
 
     _VALUES: ClassVar[dict[str, str]] = {
-        "https_proxy": "http://127.0.0.1:9",
-        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "https_proxy": "none://nowhere",
+        "HTTPS_PROXY": "none://nowhere",
         # An exception from the proxy would open the way again.
         "no_proxy": "",
         "NO_PROXY": "",

@@ -341,7 +341,7 @@ def test_mediapipe_cannot_upload_while_it_is_open(monkeypatch: pytest.MonkeyPatc
     first, second = create_detector("mediapipe"), create_detector("mediapipe")
     first.__exit__(None, None, None)
     first.__exit__(None, None, None)
-    assert os.environ["https_proxy"] == "http://127.0.0.1:9"
+    assert os.environ["https_proxy"] == "none://nowhere"
     assert os.environ["no_proxy"] == ""
     second.__exit__(None, None, None)
     assert "https_proxy" not in os.environ
