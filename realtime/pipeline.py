@@ -87,6 +87,7 @@ class Pipeline:
             once what they change.
         heads: finds what is to be covered; None where faces are shown.
         drawing: what is done to the picture; None: faces are annotated.
+        bare_display: the display gets pictures on which nothing is drawn; heads are covered on them, too.
         on_change: called with the new setup and the first frame that is worked on with it, on the detector's thread.
     """
 
@@ -106,6 +107,7 @@ class Pipeline:
         batch_frames: int = BATCH_FRAMES,
         heads: HeadFinder | None = None,
         drawing: Drawing | None = None,
+        bare_display: bool = False,
         on_change: Callable[[Setup, Frame], None] = lambda _, __: None,
     ) -> None:
         live = source.info.is_live
@@ -120,8 +122,9 @@ class Pipeline:
         self._finder = FaceFinder(detector, detect_every=detect_every)
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
-        needs_pixels = display is not None or any(sink.needs_pixels for sink in sinks)
-        self._drawing = (drawing or Drawing()) if needs_pixels else None
+        written = any(sink.needs_pixels for sink in sinks)
+        self._drawing = (drawing or Drawing()) if written or display is not None else None
+        self._draws, self._bare = written or not bare_display, bare_display
         self._heads = heads
         governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
         self.observers = Observers([*observers, *governors])
@@ -419,16 +422,23 @@ class Pipeline:
     def _written(self, result: Result) -> Result:
         """The result, drawn and given to the sinks, with how long that took."""
         index, started_s = (result.frame.index,), time.perf_counter()
+        written = result
         if self._drawing is not None:
             # First, so that nobody sees the picture without.
             self._drawing.cover(result)
-            self._drawing.draw(result)
+            if self._draws:
+                written = replace(result, frame=_copied(result.frame)) if self._bare else result
+                self._drawing.draw(written)
             self.observers.worked("draw", index, started_s, time.perf_counter())
         drawn_s = time.perf_counter()
         for sink in self._sinks:
-            sink.write(result)
+            sink.write(written)
         done_s = time.perf_counter()
         if self._sinks:
             self.observers.worked("write", index, drawn_s, done_s)
         spent = {"draw": 1e3 * (drawn_s - started_s), "write": 1e3 * (done_s - drawn_s)}
         return replace(result, latency_ms={**result.latency_ms, **spent})
+
+
+def _copied(frame: Frame) -> Frame:
+    return replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())

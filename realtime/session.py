@@ -59,6 +59,7 @@ class Session:
         options: what was asked for.
         watch: who takes from ``display``.
         source: what to read instead of the source that the options name; closed with the session.
+        bare: the display's frames have nothing drawn on them.
         tell: is given what a user should know, a line each.
 
     Attributes:
@@ -95,9 +96,10 @@ class Session:
         *,
         watch: Watch = Watch.NOBODY,
         source: Source | None = None,
+        bare: bool = False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._options, self._watch, self._given, self._tell = options, watch, source, tell
+        self._options, self._watch, self._given, self._bare, self._tell = options, watch, source, bare, tell
         self._stack = ExitStack()
         self._ended = False
         self._facts: dict[str, Any] = {}
@@ -150,6 +152,7 @@ class Session:
             observers=observers,
             heads=self._open_heads(info, stack),
             drawing=self._drawing(),
+            bare_display=self._bare,
             # Who only watches a file sees what a key changes a few frames later, not a few batches.
             batch_frames=1 if self.paced and self._watch == Watch.VIEWER else BATCH_FRAMES,
             on_change=self._note_change,
@@ -218,8 +221,8 @@ class Session:
         return (*written, *(self.data.paths if self.data is not None else ()))
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None and not self._ended:
-            error = self._leave()
+        late = self._leave() if error is None and not self._ended else None
+        error = error or late
         if error is None:
             self._stack.close()
             return
@@ -231,6 +234,8 @@ class Session:
         self._stack.__exit__(type(told), told, told.__traceback__)
         if told is not error:
             raise told from error
+        if late is not None:
+            raise late
 
     def _leave(self) -> BaseException | None:
         """Stop in good order what nobody waits for any more; the error if that fails."""
