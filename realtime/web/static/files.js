@@ -2,9 +2,10 @@
 import { choice, make, problem, setChoices } from "./dom.js";
 import { showClip } from "./files_clip.js";
 import { FileJob } from "./files_job.js";
-import { bytes, count, many } from "./files_parts.js";
+import { bytes, many } from "./files_parts.js";
 import { showPhoto } from "./files_photo.js";
 import { stepOf } from "./files_timeline.js";
+import { Waiting } from "./files_waiting.js";
 
 const KEPT = "fer-live-file"; // the id of this browser tab's file, so that loading the page anew does not lose it
 const DETECTORS = { yunet: "YuNet", haar: "Haar", mediapipe: "MediaPipe" };
@@ -41,6 +42,7 @@ export function mount(section, page) {
   const banner = make("p", { class: "banner bad", role: "alert", id: "file-problem", hidden: true });
   const bar = make("div", { class: "file-bar card", hidden: true });
   const place = make("div", { class: "file-place" });
+  const waiting = new Waiting();
   section.append(make("h1", { class: "unseen" }, "Photo or clip"), bar, banner, place, make("div", { class: "card intake" }, drop, options));
 
   function set(name, value) {
@@ -77,8 +79,9 @@ export function mount(section, page) {
     sessionStorage.removeItem(KEPT);
     banner.hidden = bar.hidden = again.hidden = true;
     bar.replaceChildren();
+    delete bar.dataset.of;
     place.replaceChildren();
-    section.classList.remove("busy");
+    section.classList.remove("busy", "under-way");
   }
 
   /** A file was chosen. */
@@ -140,23 +143,21 @@ export function mount(section, page) {
   }
 
   function showBar(state) {
-    const done = state.state === "done" || state.state === "failed";
-    const { share, told } = progress(state, view);
-    let meter = bar.querySelector("progress");
-    if (!bar.childElementCount || bar.dataset.state !== state.state) {
-      bar.dataset.state = state.state;
-      meter = make("progress", { class: "file-meter", max: "1", "aria-label": "How far it is" });
-      const close = make("button", { class: "button", type: "button", id: "close-file", onclick: clear }, done ? "Close" : "Cancel");
-      const other = done ? make("button", { class: "button", type: "button", onclick: () => input.click() }, "Another file") : null;
-      const words = make("div", { class: "file-words" }, make("strong", { class: "file-name" }, state.name), make("span", { class: "quiet-text figures", id: "file-told" }));
-      bar.replaceChildren(words, ...(done ? [] : [meter]), make("div", { class: "file-buttons" }, ...(other ? [other] : []), close));
+    const over = state.state === "done" || state.state === "failed";
+    section.classList.toggle("under-way", !over);
+    if (!over) waiting.show(state);
+    if (!over && !place.contains(waiting.element)) place.replaceChildren(waiting.element);
+    if (over && place.contains(waiting.element)) place.replaceChildren();
+    if (bar.dataset.of !== `${state.id} ${over}`) {
+      bar.dataset.of = `${state.id} ${over}`;
+      const close = make("button", { class: "button", type: "button", id: "close-file", onclick: clear }, over ? "Close" : "Cancel");
+      const other = make("button", { class: "button", type: "button", hidden: !over, onclick: () => input.click() }, "Another file");
+      const told = make("span", { class: "quiet-text figures", id: "file-told" });
+      const words = make("div", { class: "file-words" }, make("strong", { class: "file-name" }, state.name), told);
+      bar.replaceChildren(words, make("div", { class: "file-buttons" }, other, close));
       bar.hidden = false;
     }
-    bar.querySelector("#file-told").textContent = told;
-    if (meter) {
-      if (share === null) meter.removeAttribute("value");
-      else meter.value = share;
-    }
+    bar.querySelector("#file-told").textContent = view?.summary ?? (over ? "" : bytes(state.size));
   }
 
   // Anywhere in the tab, so that nobody has to aim.
@@ -200,32 +201,6 @@ export function mount(section, page) {
       section.querySelector("video")?.pause();
     },
   };
-}
-
-/** How far a file is: a share, null where that is not known, and words. */
-function progress(state, view) {
-  switch (state.state) {
-    case "uploading":
-      return { share: state.size ? state.received / state.size : 0, told: `sending: ${bytes(state.received)} of ${bytes(state.size)}` };
-    case "waiting":
-      return { share: null, told: state.ahead > 0 ? `waiting: ${many(state.ahead, "file")} before it` : "about to begin" };
-    case "working":
-      return working(state);
-    case "done":
-      return { share: 1, told: view?.summary ?? "done" };
-    default:
-      return { share: 0, told: "" };
-  }
-}
-
-function working(state) {
-  const { frames, frames_done: done = 0, fps } = state;
-  if (!done || state.kind !== "clip") return { share: null, told: state.kind === "photo" ? "looking for faces" : "opening it" };
-  const rate = fps ? `, ${Math.round(fps)} fps` : "";
-  if (!frames) return { share: null, told: `${count(done)} frames${rate}` };
-  const left_s = fps ? Math.max(0, frames - done) / fps : null;
-  const left = left_s === null || left_s < 2 ? "" : `, about ${left_s < 90 ? `${Math.round(left_s)} s` : `${Math.round(left_s / 60)} min`} left`;
-  return { share: Math.min(1, done / frames), told: `${count(done)} of ${count(frames)} frames${rate}${left}` };
 }
 
 function icon() {

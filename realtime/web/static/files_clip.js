@@ -3,6 +3,8 @@ import { make } from "./dom.js";
 import { bars, clock, count, downloads, many, toned, verdict } from "./files_parts.js";
 import { drawCurves, drawLane, indexAt } from "./files_timeline.js";
 
+const FEW = 8; // lanes that are shown at first
+
 /** Show a finished clip; gives { element, close(), keys } as the tab's other views. */
 export function showClip(state, found) {
   const output = state.outputs.find((each) => each.key === "video");
@@ -17,7 +19,16 @@ export function showClip(state, found) {
   const now = make("div", { class: "now" });
   const head = make("i", { class: "playhead" });
   const lanes = found.faces.map((face) => lane(found, face, () => choose(face)));
-  const tracks = make("div", { class: "tracks", "aria-label": "Timeline; press to go there" }, curves, ...lanes.map(({ row }) => row), head);
+  const more = showFew(lanes, () => draw());
+  const scale = make("div", { class: "scale", "aria-hidden": "true" }, ...["100", "50", "0 %"].map((text) => make("span", {}, text)));
+  const tracks = make(
+    "div",
+    { class: "tracks", role: "group", "aria-label": "Timeline; press to go there" },
+    make("div", { class: "lane-row tall" }, scale, curves),
+    ...lanes.map(({ row }) => row),
+    make("div", { class: "lane-row" }, more ?? make("span"), axis(end_s)),
+    head,
+  );
   const events = eventList(found, (event) => {
     choose(found.faces.find((face) => face.track === event.track) ?? chosen);
     seek(event.apex_s);
@@ -39,7 +50,7 @@ export function showClip(state, found) {
     if (!chosen) return;
     drawCurves(curves, found, chosen, end_s);
     curves.setAttribute("aria-label", `Curves of face ${chosen.track}: ${found.labels.join(", ")}`);
-    for (const { canvas, face } of lanes) drawLane(canvas, found, face, end_s);
+    for (const { canvas, face, row } of lanes) if (!row.hidden) drawLane(canvas, found, face, end_s);
   }
 
   function tick() {
@@ -117,7 +128,10 @@ export function showClip(state, found) {
       " ": play,
       ArrowLeft: () => seek(video.currentTime - 1),
       ArrowRight: () => seek(video.currentTime + 1),
-      n: () => chosen && choose(found.faces[(found.faces.indexOf(chosen) + 1) % found.faces.length]),
+      n() {
+        const seen = lanes.filter(({ row }) => !row.hidden);
+        if (chosen) choose(seen[(seen.findIndex(({ face }) => face === chosen) + 1) % seen.length].face);
+      },
     },
   };
 }
@@ -126,7 +140,30 @@ function lane(found, face, choose) {
   const canvas = make("canvas", { class: "lane", role: "img", "aria-label": spoken(found, face) });
   const name = make("span", {}, `face ${face.track}`);
   const button = make("button", { class: "lane-name", type: "button", "aria-pressed": "false", onclick: choose }, name);
-  return { row: make("div", { class: "track" }, button, canvas), button, canvas, face };
+  return { row: make("div", { class: "lane-row" }, button, canvas), button, canvas, face };
+}
+
+/** Hide the lanes of the faces that are seen least, where there are many; the button that shows them, or null. */
+function showFew(lanes, redraw) {
+  const longest = [...lanes].sort((one, other) => other.face.frames - one.face.frames);
+  const hidden = longest.slice(FEW);
+  if (hidden.length < 2) return null;
+  const turn = (all) => hidden.forEach(({ row }) => { row.hidden = !all; });
+  turn(false);
+  const button = make("button", { class: "lane-name", type: "button", "aria-expanded": "false", onclick }, `${hidden.length} more`);
+  function onclick() {
+    const all = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", String(all));
+    button.textContent = all ? "fewer" : `${hidden.length} more`;
+    turn(all);
+    redraw();
+  }
+  return button;
+}
+
+function axis(end_s) {
+  const marks = [0, 0.25, 0.5, 0.75, 1].map((share) => make("span", {}, clock(share * end_s)));
+  return make("div", { class: "axis figures", "aria-hidden": "true" }, ...marks);
 }
 
 /** A lane in words. */

@@ -73,6 +73,6 @@ export function downloads(outputs) {
     "section",
     { class: "card save", "aria-label": "Save" },
     link(first, { class: "button primary", id: "save-annotated" }, `Save the ${first.title.toLowerCase()}`, make("small", {}, bytes(first.bytes))),
-    ...[...groups].map(([group, links]) => make("p", { class: "save-row" }, make("span", { class: "quiet-text" }, group || "Also"), ...links)),
+    ...[...groups].map(([group, links]) => make("p", { class: "save-row" }, make("span", { class: "quiet-text" }, group || "Also"), make("span", {}, ...links))),
   );
 }
