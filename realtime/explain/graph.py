@@ -186,7 +186,13 @@ class Graph:
             or (part.number == _GRAPH_INPUT and _text(part.payload, _VALUE_NAME) in used)
         ]
         output = message(_GRAPH_OUTPUT, message(_VALUE_NAME, same.get(self._output, self._output).encode()))
-        graph: list[bytes | memoryview] = [message(_GRAPH_NAME, b"behind"), *nodes, _input(waist, _ELEMENT_TYPES[dtype], shape), *kept, output]
+        graph: list[bytes | memoryview] = [
+            message(_GRAPH_NAME, b"behind"),
+            *nodes,
+            _input(waist, _ELEMENT_TYPES[dtype], shape),
+            *kept,
+            output,
+        ]
         return b"".join((*self._around, message(_MODEL_GRAPH, b"".join(graph))))
 
     def _way_to(self, output: str, start: str | None = None) -> list[Node]:

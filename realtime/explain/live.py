@@ -15,7 +15,7 @@ from fer_live.errors import FerLiveError
 from .explainer import Explainer, Method
 from .layers import Layer
 
-__all__ = ["Explained", "ExplainThread", "MapsShown", "Question"]
+__all__ = ["ExplainThread", "Explained", "MapsShown", "Question"]
 
 JOIN_S = 10.0
 
@@ -36,6 +36,11 @@ class Question:
     label: int | None
     layer: int
 
+    def is_as(self, other: Question) -> bool:
+        """Whether this asks for the same as another question, of the very same crop."""
+        mine, others = ((q.sha256, q.track, q.label, q.layer) for q in (self, other))
+        return mine == others and self.crop.ctypes.data == other.crop.ctypes.data
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapsShown:
@@ -51,12 +56,14 @@ class MapsShown:
 class Explained:
     """The answer to a question.
 
-    ``heat``: (S, S) float32, 0..1, by ``method``; None where none was wanted. ``maps``: None where no layer was
-    wanted. ``failure``: why the model can't be looked into, one line; None where it can.
+    ``method``: how the model's heat maps are made. ``layers``: those that can be looked at; heat maps are of the last
+    one. ``heat``: (S, S) float32, 0..1; None where none was wanted. ``maps``: None where no layer was wanted, or there
+    is none. ``failure``: why the model can't be looked into, one line; None where it can.
     """
 
     question: Question
     method: Method | None = None
+    layers: tuple[Layer, ...] = ()
     heat: NDArray[np.float32] | None = None
     maps: MapsShown | None = None
     failure: str | None = None
@@ -116,16 +123,18 @@ class ExplainThread:
                 if explainer is None or question.sha256 != sha256:
                     explainer, sha256 = self._open_model(question.model, question.sha256), question.sha256
                 self._newest = _answer(explainer, question)
-            except (FerLiveError, ValueError) as error:
+            except ValueError:
+                continue  # a crop that was cut for the model before: another one will come
+            except FerLiveError as error:
                 self._newest = Explained(question, failure=str(error))
 
 
 def _answer(explainer: Explainer, question: Question) -> Explained:
     heat = None if question.label is None else explainer.heat(question.crop, question.label)
-    count = len(explainer.layers)
-    number = question.layer % (count + 1)
-    if not number:
-        return Explained(question, explainer.method, heat)
-    layer = explainer.layers[number - 1]
-    shown = MapsShown(layer, number, count, explainer.maps(question.crop, layer))
-    return Explained(question, explainer.method, heat, shown)
+    layers = explainer.layers
+    number = question.layer % (len(layers) + 1)
+    maps = None
+    if number:
+        layer = layers[number - 1]
+        maps = MapsShown(layer, number, len(layers), explainer.maps(question.crop, layer))
+    return Explained(question, explainer.method, layers, heat, maps)

@@ -1,0 +1,99 @@
+"""A panel with the feature maps of a layer, the strongest first."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_live.realtime.datatypes import Floats, Frame
+from fer_live.realtime.explain.live import MapsShown
+
+from .canvas import Canvas, Colour, even, line_height, text_sprite, word_width
+from .colour_scales import MAPS, picture_sprite, scale_bar
+
+__all__ = ["draw_maps"]
+
+SHARE, LEAST_LINES = 0.26, 9
+"""The panel's width: a share of the frame's, and at least so many heights of a line of text."""
+
+TILE_PX = 36
+"""Least side of a tile, and of half of one on small frames."""
+
+MOST_TILES = 64
+
+BRIGHTEST = 0.997
+"""The scale ends at this quantile of all values: a few that stand out would leave the rest dark."""
+
+LEAST_SPREAD = 1e-9
+
+GAP = 2
+
+_GROUND: Colour = (26, 28, 32)
+_INK: Colour = (235, 238, 242)
+_QUIET: Colour = (160, 164, 170)
+
+
+def draw_maps(frame: Frame, shown: MapsShown, above: int = 0) -> None:
+    """Draw the panel at the right of a frame, whose planes are changed.
+
+    Maps stand in rows, the one with the largest mean first, all on one scale; those that there is no room for are
+    told by their number.
+
+    Args:
+        frame: to draw on.
+        shown: the layer and its maps.
+        above: pixels at the bottom that stay free.
+    """
+    width, height = frame.size_wh
+    sprite = _panel(shown, width, height - above, line_height(frame.size_wh), frame.limited_range)
+    Canvas.of(frame).blit(sprite, (width & ~1) - sprite.size_wh[0], 0)
+
+
+def _panel(shown: MapsShown, width: int, height: int, line: int, limited_range: bool) -> Canvas:
+    margin = 2 * (line // 4)
+    wide = even(max(round(SHARE * width), LEAST_LINES * line))
+    texts = _texts(shown, wide, line)
+    head = (len(texts) + 1) * line
+    tile, columns, rows = _plan(len(shown.maps), wide - 2 * margin, height - head - margin)
+    order = strongest_first(shown.maps)[: columns * rows]
+    sprite = Canvas.sprite(
+        wide, head + -(-len(order) // columns) * (tile + GAP) + margin, _GROUND, limited_range=limited_range
+    )
+    for row, text in enumerate(texts):
+        ink = _QUIET if row else _INK
+        sprite.blit(text_sprite((text,), line, ink, _GROUND, limited_range=limited_range), 0, row * line)
+    least, most = float(shown.maps.min()), float(np.quantile(shown.maps, BRIGHTEST))
+    bar = scale_bar(MAPS, f"{least:.1f}", f"{most:.1f}+", 4 * line, line, limited_range=limited_range)
+    sprite.blit(bar, 0, head - line)
+    spread = max(most - least, LEAST_SPREAD)
+    levels = np.rint(255 * np.minimum((shown.maps[order] - least) / spread, 1)).astype(np.uint8)
+    for place, level in enumerate(levels):
+        large = cv2.resize(level, (tile, tile), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+        left, top = margin + place % columns * (tile + GAP), head + place // columns * (tile + GAP)
+        sprite.blit(picture_sprite(large, MAPS, limited_range=limited_range), left, top)
+    return sprite
+
+
+def strongest_first(maps: Floats) -> NDArray[np.intp]:
+    """Numbers of maps (C, h, w), that of the largest mean first."""
+    return np.argsort(-maps.mean((1, 2)), kind="stable")
+
+
+def _texts(shown: MapsShown, room: int, line: int) -> list[str]:
+    """What the panel says, in lines that fit."""
+    layer = shown.layer
+    count, height, width = layer.shape
+    name = layer.name
+    while word_width(f"{shown.number}/{shown.count} {name}", line) > room and "." in name:
+        name = ".." + name.lstrip(".").partition(".")[2]  # the end tells more than the beginning
+    precision = "int8, dequantised" if layer.precision == "int8" else layer.precision
+    return [f"{shown.number}/{shown.count} {name}", f"{count} maps, {width}x{height}", precision, "strongest first"]
+
+
+def _plan(maps: int, width: int, height: int) -> tuple[int, int, int]:
+    """Side of a tile, even, and how many columns and rows of them."""
+    columns = max(3, width // (TILE_PX + GAP))
+    tile = max(8, (width // columns - GAP) & ~1)
+    rows = max(1, min(height // (tile + GAP), -(-min(maps, MOST_TILES) // columns)))
+    return tile, columns, rows
