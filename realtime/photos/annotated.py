@@ -15,11 +15,9 @@ from fer_live.errors import SinkError
 from fer_live.realtime.colour import frame_to_bgr
 from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.sinks.targets import check_target
-from fer_live.realtime.view.annotate import Annotator
 from fer_live.realtime.view.anonymise import Style, anonymise_picture
-from fer_live.realtime.view.hud import notice
+from fer_live.realtime.view.drawing import Drawing
 from fer_live.realtime.view.options import ViewOptions
-from fer_live.realtime.view.overlay import NOTICE
 
 from .photo import Photo
 from .picture import Pixels
@@ -39,18 +37,25 @@ def annotate_photo(photo: Photo, view: ViewOptions = _AS_IT_IS) -> Pixels:
     """A copy of the picture, (H, W, 3) uint8 BGR, with faces and expressions drawn on it as on a video.
 
     Where nothing is drawn every pixel is the picture's own; heads are covered where ``view`` says so.
+
+    Raises:
+        ValueError: heads are to be covered, and nobody looked for them.
     """
     return draw_on(photo.image, photo.result, view)
 
 
 def draw_on(image: Pixels, result: Result, view: ViewOptions = _AS_IT_IS) -> Pixels:
-    """A copy of ``image`` (H, W, 3) uint8 BGR with ``result``, found in it, drawn on it; the result's frame is not."""
+    """A copy of ``image`` (H, W, 3) uint8 BGR with ``result``, found in it, drawn on it; the result's frame is not.
+
+    Raises:
+        ValueError: heads are to be covered, and nobody looked for them.
+    """
     drawn, blank = image.copy(), _blank(image.shape[0], image.shape[1])
     if view.anonymise is not None:
-        anonymise_picture(drawn, result.faces.squares, Style(view.anonymise))
-    Annotator().draw(replace(result, frame=blank))
-    if view.notice:
-        notice(blank, NOTICE)
+        if result.heads is None:
+            raise ValueError("heads are to be covered, and nobody looked for them")
+        anonymise_picture(drawn, result.heads, Style(view.anonymise))
+    Drawing(with_notice=view.notice).draw(replace(result, frame=blank))
     marks = blank.y > 0
     drawn[marks] = frame_to_bgr(blank)[marks]
     return drawn

@@ -21,7 +21,7 @@ from fer_live.realtime.sinks.targets import check_target, is_same_file
 from fer_live.realtime.sources.image_sequences import images_in
 
 from .annotated import PICTURE_SUFFIXES, annotate_photo, save_picture
-from .photo import Photo, analyse_photo
+from .photo import Photo, analyse_photo, open_head_detector
 from .picture import PHOTO_SUFFIXES
 from .rows import PictureRows
 
@@ -65,6 +65,7 @@ class PhotoRun:
         self._is_folder = self._place.is_dir()
         self._stack = ExitStack()
         self._data: DataOutputs | None = None
+        self._head_detector: Detector | None = None
         self._pictures: list[Path] = []
         self._name, self._names = name, dict[int, str]()
         self.paths: list[Path] = []
@@ -86,6 +87,8 @@ class PhotoRun:
         self._names = {index: self._name or path.name for index, path in enumerate(self.paths)}
         info = SourceInfo(str(self._place), (1, 1), None, len(self.paths), is_live=False)
         self._detector, self._classifier = open_models(options.engine, info, stack, self._tell)
+        if options.view.anonymise is not None:
+            self._head_detector = stack.enter_context(open_head_detector())
         if options.data.asked:
             labels = self._classifier.contract.labels
             source = None if self._is_folder else self._place
@@ -98,7 +101,8 @@ class PhotoRun:
     def _facts(self, info: SourceInfo) -> dict[str, Any]:
         """See :func:`~fer_live.realtime.data.manifest.run_facts`; how a video is read says nothing here."""
         engine = self._options.engine
-        return run_facts(info, self._classifier, self._detector, asdict(engine)) | {
+        asked = asdict(engine) | asdict(self._options.view)
+        return run_facts(info, self._classifier, self._detector, asked) | {
             "detector": {"name": self._detector.name, "finest_px": engine.detect_size},
             # Filled as the run goes on, and written at its end.
             "source": {"name": info.name, "photos": len(self.paths), "failed": self.failures},
@@ -129,6 +133,7 @@ class PhotoRun:
                     index=index,
                     first_number=self.faces + 1,
                     finest_px=self._options.engine.detect_size,
+                    head_detector=self._head_detector,
                 )
             except SourceError as error:
                 if not self._is_folder:

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from fer_live.errors import SinkError, SourceError
+from fer_live.realtime.detectors.yunet import YuNetDetector
 from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.realtime.photos.annotated import annotate_photo, encode_picture, save_picture
-from fer_live.realtime.photos.photo import Photo, analyse_photo
+from fer_live.realtime.photos.photo import Photo, analyse_photo, open_head_detector
 from fer_live.realtime.photos.picture import read_picture
 from fer_live.realtime.view.options import ViewOptions
 
@@ -99,13 +100,28 @@ def test_draws_on_a_copy_and_near_faces_only(photo: Photo) -> None:
     assert not changed.any()
 
 
-def test_heads_are_covered_where_asked(photo: Photo) -> None:
+def test_heads_are_covered_where_asked(photo: Photo, detector, classifier: OnnxClassifier) -> None:
     left, top, right, bottom = photo.faces.xyxy[0].astype(int)
     inside = (slice(top + 20, bottom - 20), slice(left + 20, right - 20))
     assert (annotate_photo(photo)[inside] == photo.image[inside]).all()
-    covered = annotate_photo(photo, ViewOptions(anonymise="box", notice=True))
+    with open_head_detector() as head_detector:
+        private = analyse_photo(photo.image, detector, classifier, head_detector=head_detector)
+    covered = annotate_photo(private, ViewOptions(anonymise="box", notice=True))
     assert (covered[inside] == covered[inside][0, 0]).all()
     assert (covered[-10:, :60] != annotate_photo(photo)[-10:, :60]).any()  # the notice
+
+
+def test_nothing_is_shown_where_nobody_looked_for_heads(photo: Photo) -> None:
+    with pytest.raises(ValueError, match="nobody looked"):
+        annotate_photo(photo, ViewOptions(anonymise="blur"))
+
+
+def test_a_face_that_the_detector_does_not_see_is_covered(photo: Photo, classifier: OnnxClassifier) -> None:
+    with open_head_detector() as head_detector, YuNetDetector(min_score=1.0) as blind:
+        private = analyse_photo(photo.image, blind, classifier, head_detector=head_detector)
+    left, top, right, bottom = photo.faces.xyxy[0].astype(int)
+    covered = annotate_photo(private, ViewOptions(anonymise="box"))[top:bottom, left:right]
+    assert len(private.faces) == 0 and (covered == covered[0, 0]).all()
 
 
 def test_a_png_loses_nothing_and_a_jpeg_little(photo: Photo) -> None:
