@@ -39,7 +39,6 @@ class EngineRun:
         listener: is told.
         open_source: opens what is read, where the options name nothing.
         after: a run before this one, which must have let go of its camera first.
-        paused: begin by standing still.
     """
 
     def __init__(
@@ -49,10 +48,10 @@ class EngineRun:
         *,
         open_source: Callable[[], Source] | None = None,
         after: EngineRun | None = None,
-        paused: bool = False,
     ) -> None:
         self.options = options
-        self._listener, self._open_source, self._after, self._paused = listener, open_source, after, paused
+        self._listener, self._open_source, self._after = listener, open_source, after
+        self._paused = False
         self._stopping = threading.Event()
         self._session: Session | None = None
         # A daemon: a driver that never returns must not keep the server alive.

@@ -196,7 +196,7 @@ class _Visit:
         loop = asyncio.get_running_loop()
         self.camera = camera = BrowserCamera(lambda: loop.call_soon_threadsafe(self._may_send, camera))
         options = replace(self.show.options, source=None)
-        self.show = Show(self._settings, options, "browser", open_source=camera.open, linger_s=0)
+        self.show = Show(self._settings, options, "browser", open_source=camera.open, lingers=False)
         self.show.enter(self.viewer)
         self._may_send(camera)
 

@@ -48,7 +48,7 @@ class Show:
         options: of the runs; without a source in them there is nothing to see before :meth:`choose`.
         source_key: how the page names that source.
         open_source: opens what is read instead of the options' source.
-        linger_s: how long to go on for nobody.
+        lingers: goes on for a while when nobody looks any more.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Show:
         source_key: str | None,
         *,
         open_source: Callable[[], Source] | None = None,
-        linger_s: float = LINGER_S,
+        lingers: bool = True,
     ) -> None:
         self._settings, self.options = settings, options
         self.keys: dict[str, Any] = {**keys_of(settings, options.engine), "source": source_key}
-        self._open_source, self._linger_s = open_source, linger_s
+        self._open_source, self._lingers = open_source, lingers
         self._viewers: set[Viewer] = set()
         self._run: EngineRun | None = None
         self._phase, self._reason = "idle", ""
@@ -96,12 +96,11 @@ class Show:
         self._viewers.discard(viewer)
         self._tell_state()
         if not self._viewers:
-            self._leaving = self._loop.call_later(self._linger_s, self._end)
+            self._leaving = self._loop.call_later(LINGER_S if self._lingers else 0.0, self._end)
 
     def choose(self, source: Wanted, key: str) -> None:
         """Look at something else."""
         self.options, self.keys["source"] = replace(self.options, source=source), key
-        self._paused = False
         self.begin()
 
     def change(self, engine: EngineOptions) -> None:
@@ -132,14 +131,14 @@ class Show:
         """Begin anew, from the start of a file."""
         if self._run is not None:
             self._run.stop()
-        self._notes, self._last, self._changing = [], None, False
+        self._notes, self._last, self._paused, self._changing = [], None, False, False
+        for viewer in self._viewers:
+            viewer.show(None)
         if self.options.source is None and self._open_source is None:
             self._phase = "idle"
         else:
             self._phase, self._reason = "opening", ""
-            self._run = EngineRun(
-                self.options, self, open_source=self._open_source, after=self._run, paused=self._paused
-            )
+            self._run = EngineRun(self.options, self, open_source=self._open_source, after=self._run)
         self._tell_state()
 
     async def close(self) -> None:

@@ -67,6 +67,7 @@ class Live {
     this.pauseButton = make("button", { class: "button primary", type: "button", onclick: () => this.#pause() }, "Pause");
     this.againButton = make("button", { class: "button", type: "button", hidden: true, onclick: () => this.#link.ask("again") }, "From the start");
     this.fullButton = make("button", { class: "button", type: "button", onclick: () => this.#fullScreen() }, "Full screen");
+    this.saveButton = make("button", { class: "button", type: "button", disabled: true, onclick: () => this.#save() }, "Save picture");
     const asking = { onfocus: () => this.#link.ask("offer") };
     const [sourceField, source] = choice("Source", [], (key) => this.#choose(key), asking);
     const [modelField, model] = choice("Model", [], (key) => this.#link.ask("setup", { model: key }), asking);
@@ -90,7 +91,7 @@ class Live {
       make("div", { class: "live-main" },
         this.stage,
         this.toastLine,
-        make("div", { class: "row live-buttons" }, this.pauseButton, this.againButton, this.fullButton),
+        make("div", { class: "row live-buttons" }, this.pauseButton, this.againButton, this.saveButton, this.fullButton),
       ),
       facesBox,
       make("div", { class: "card live-choices" },
@@ -105,10 +106,11 @@ class Live {
     page.key(" ", "Pause, go on", () => this.#pause());
     page.key("m", "Next model", () => this.#next(this.model));
     page.key("d", "Next detector", () => this.#next(this.detector));
-    page.key("s", "Smoothed or raw", () => this.#next(this.smooth));
-    page.key("h", "Figures", () => { this.details.open = !this.details.open; });
+    page.key("r", "Raw answers, or smoothed", () => this.#next(this.smooth));
+    page.key("h", "Show or hide the figures", () => { this.details.open = !this.details.open; });
+    page.key("s", "Save this picture", () => this.#save());
     page.key("f", "Full screen", () => this.#fullScreen());
-    page.key("r", "From the start", () => { if (!this.againButton.hidden) this.#link.ask("again"); });
+    page.key("Home", "From the start", () => { if (!this.againButton.hidden) this.#link.ask("again"); });
   }
 
   #next(select) {
@@ -126,6 +128,15 @@ class Live {
   #fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.stage.requestFullscreen?.();
+  }
+
+  #save() {
+    if (this.saveButton.disabled) return;
+    this.canvas.toBlob((blob) => {
+      const href = URL.createObjectURL(blob);
+      make("a", { href, download: `fer-live-${this.canvas.dataset.index}.png` }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 10_000);
+    });
   }
 
   async #choose(key) {
@@ -191,6 +202,7 @@ class Live {
     picture.close();
     this.faces.add(found);
     canvas.dataset.index = found.index;
+    this.saveButton.disabled = false;
     if (performance.now() - this.#described > 2000) {
       this.#described = performance.now();
       canvas.setAttribute("aria-label", `Annotated picture, ${this.faces.words}`);
@@ -218,6 +230,7 @@ class Live {
     this.pauseButton.setAttribute("aria-pressed", running && paused);
     this.pauseButton.disabled = !running;
     this.pauseButton.hidden = phase === "idle";
+    this.saveButton.hidden = phase === "idle";
     this.fullButton.hidden = phase === "idle";
     this.againButton.hidden = !(running || phase === "ended") || state.is_live !== false;
     this.stage.classList.toggle("paused", running && paused);

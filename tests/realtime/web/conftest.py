@@ -1,7 +1,15 @@
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import av
 import pytest
+
+from fer_live.realtime.run_options import RunOptions
+from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.web.server import listen, make_server
+from fer_live.realtime.web.settings import Settings
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -25,3 +33,30 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     target.mux(packet)
                 shift += end
     return path
+
+
+def showing(video: Path | None = None, **settings: object) -> Settings:
+    """Settings of a page that was started with a file."""
+    run = RunOptions(source=None if video is None else Wanted(video=str(video)))
+    return Settings(run, **settings)
+
+
+@contextmanager
+def serving(settings: Settings, host: str = "127.0.0.1") -> Iterator[str]:
+    """The page on a free port of this machine, from a thread; its address without a token."""
+    with listen("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        server = make_server(settings, host)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[str]]:
+    return serving
