@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Frame, Result
 
@@ -25,12 +24,11 @@ class Selection:
         self.track: int | None = None
         self.result: Result | None = None
         """What is in sight: the result that was drawn last."""
-        self._crop: NDArray[np.uint8] | None = None
 
     @property
-    def crop(self) -> NDArray[np.uint8] | None:
-        """The newest crop (1, S, S) of the selected face as the classifier saw it, as far as results were shown."""
-        return self._crop
+    def is_urgent(self) -> bool:
+        """What is selected changes by keys and clicks only, and these draw."""
+        return False
 
     def next(self) -> None:
         """Select the next face in sight, from left to right; after the last one none."""
@@ -40,7 +38,7 @@ class Selection:
         order = np.argsort(result.faces.xyxy[:, 0], kind="stable")
         tracks: list[int | None] = [*result.track_ids[order].tolist(), None]
         at = tracks.index(self.track) if self.track in tracks else -1
-        self._select(tracks[(at + 1) % len(tracks)])
+        self.track = tracks[(at + 1) % len(tracks)]
 
     def at(self, x: float, y: float) -> None:
         """Select the face at a place of the picture, pixels; the smallest of several, none where there is none."""
@@ -50,7 +48,7 @@ class Selection:
         left, top, right, bottom = result.faces.xyxy.T
         hit = np.flatnonzero((left <= x) & (x < right) & (top <= y) & (y < bottom))
         size = (right - left)[hit]
-        self._select(int(result.track_ids[hit[size.argmin()]]) if len(hit) else None)
+        self.track = int(result.track_ids[hit[size.argmin()]]) if len(hit) else None
 
     def row(self, result: Result) -> int | None:
         """Which of a result's faces is the selected one; None where it is not in sight."""
@@ -63,26 +61,24 @@ class Selection:
         row = self.row(result)
         if row is None:
             return
-        if result.crops is not None and result.expressions.fresh[row]:
-            self._crop = result.crops[int(result.expressions.fresh[:row].sum())]
         stroke = 2 * max(1, round(min(frame.size_wh) / 360))
-        left, top, right, bottom = np.rint(result.faces.xyxy[row]).astype(int).tolist()
-        arm, grow = even(max(8, (right - left) // 5)), 2 * stroke
-        corners = (left - grow, top - grow, right + grow, bottom + grow)
+        box = np.rint(result.faces.xyxy[row]).astype(int).tolist()
+        arm = even(max(8, (box[2] - box[0]) // 4))
         canvas = Canvas.of(frame)
         # Dark below white, so that it is seen on any picture.
-        _mark(canvas, corners, arm, stroke, 2, _EDGE)
-        _mark(canvas, corners, arm, stroke, 0, _MARK)
-
-    def _select(self, track: int | None) -> None:
-        if track != self.track:
-            self.track, self._crop = track, None
+        _mark(canvas, box, arm, stroke, 2, _EDGE)
+        _mark(canvas, box, arm, stroke, 0, _MARK)
 
 
-def _mark(canvas: Canvas, box: tuple[int, int, int, int], arm: int, stroke: int, edge: int, colour: Colour) -> None:
-    """The four corners of a box, ``stroke`` wide and ``arm`` long inside it, with an edge around."""
+def _mark(canvas: Canvas, box: list[int], arm: int, stroke: int, edge: int, colour: Colour) -> None:
+    """Corners beside and under a box, ``stroke`` wide, ``arm`` long, with an edge around; its tag stays to be read."""
     left, top, right, bottom = box
-    for x, y in ((left, top), (right, top), (left, bottom), (right, bottom)):
-        for width, height in ((arm, stroke), (stroke, arm)):
-            x0, y0 = (x if x == left else x - width), (y if y == top else y - height)
+    grow = 2 * stroke
+    for x in (left - grow, right + grow - stroke):
+        inner = x if x < left else x + stroke - arm
+        for x0, y0, width, height in (
+            (x, top, stroke, arm),
+            (x, bottom + grow - arm, stroke, arm),
+            (inner, bottom + grow - stroke, arm, stroke),
+        ):
             canvas.fill(x0 - edge, y0 - edge, x0 + width + edge, y0 + height + edge, colour)

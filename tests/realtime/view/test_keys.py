@@ -1,7 +1,14 @@
 """The one table of keys, what is made from it, and a real window that hears them."""
 
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from fer_live.realtime.view.keys import KEYS, Action, action_of, as_markdown, help_rows
@@ -41,3 +48,53 @@ def test_the_help_tells_what_this_run_has() -> None:
 
 def test_the_documentation_has_the_table() -> None:
     assert as_markdown() in (ROOT / "docs" / "window.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A screen that nobody sees."""
+    missing = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"needs {' and '.join(missing)}")
+    read, write = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24"], pass_fds=[write], stderr=subprocess.DEVNULL
+    )
+    os.close(write)
+    with os.fdopen(read) as said:
+        yield f":{said.readline().strip()}"
+    screen.terminate()
+    screen.wait(20)
+
+
+@pytest.mark.slow
+def test_a_real_window_hears_real_keys(display: str, tmp_path: Path) -> None:
+    """While it is paused nothing is missed; a picture is saved only when it is asked for; q ends in good order."""
+    environment = os.environ | {"DISPLAY": display}
+    clip = ROOT / "samples" / "astronaut.mp4"
+    arguments = ["-m", "fer_live.realtime.cli", "--video", str(clip), "--snapshots", str(tmp_path / "pictures")]
+    run = subprocess.Popen(
+        [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    try:
+
+        def do(*words: str) -> None:
+            subprocess.run(["xdotool", *words], env=environment, check=True, capture_output=True, timeout=60)
+
+        do("search", "--sync", "--onlyvisible", "--name", "^fer-live: ", "windowfocus")
+        time.sleep(1)  # until Qt hears keys
+        for key in ("space", "question", "Tab", "s"):
+            do("key", key)
+        saved, until_s = tmp_path / "pictures", time.monotonic() + 60
+        while not (saved.is_dir() and any(saved.iterdir())) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        do("key", "q")
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert run.returncode == 0, err.decode()
+    pictures = list(saved.iterdir())
+    assert len(pictures) == 1 and cv2.imread(str(pictures[0])).shape == (360, 640, 3)
+    # It was paused soon after its first frame, and ended without going on.
+    assert 0 < int(out.split()[0]) < 175
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
