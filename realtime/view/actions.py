@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.realtime.session import Session
 
 from .keys import Action, help_rows
+from .looking import Looking, Model
 from .overlay import PAUSED, Overlay
 from .selection import Selection
 from .snapshots import Snapshots
@@ -29,9 +31,11 @@ def window_for(session: Session, title: str, folder: Path) -> Iterator[Window]:
     display, pipeline, info = session.display, session.pipeline, session.source.info
     assert display is not None
     selection = Selection()
-    overlay = Overlay(session.stats.figures, lambda: session.source.state, say=_said_by(session), layers=[selection])
-    with Snapshots(folder, session.messages.say) as snapshots:
-        actions = _actions(session, overlay, selection, snapshots)
+    looking = Looking(selection, lambda: _model_of(session))
+    state, say = (lambda: session.source.state), _said_by(session)
+    overlay = Overlay(session.stats.figures, state, say=say, layers=(looking, selection))
+    with Snapshots(folder, session.messages.say) as snapshots, closing(looking):
+        actions = _actions(session, overlay, selection, looking, snapshots)
         overlay.keys = help_rows({*actions, Action.QUIT})
         yield Window(
             title,
@@ -49,7 +53,7 @@ def window_for(session: Session, title: str, folder: Path) -> Iterator[Window]:
 
 
 def _actions(
-    session: Session, overlay: Overlay, selection: Selection, snapshots: Snapshots
+    session: Session, overlay: Overlay, selection: Selection, looking: Looking, snapshots: Snapshots
 ) -> dict[Action, Callable[[], None]]:
     controls = session.controls
 
@@ -61,7 +65,7 @@ def _actions(
 
     def save() -> None:
         if selection.result is not None:
-            snapshots.save(selection.result.frame)
+            snapshots.save(looking.picture(selection.result))
 
     return {
         Action.PAUSE: controls.toggle_pause,
@@ -70,9 +74,17 @@ def _actions(
         Action.DETECTOR: controls.next_detector,
         Action.RAW: controls.toggle_smoothing,
         Action.SELECT: selection.next,
+        Action.HEAT: looking.toggle_heat,
+        Action.LAYER: lambda: looking.turn_layer(1),
+        Action.LAYER_BACK: lambda: looking.turn_layer(-1),
         Action.SNAPSHOT: save,
         Action.HELP: toggle_help,
     }
+
+
+def _model_of(session: Session) -> Model | None:
+    classifier = session.pipeline.setup.classifier
+    return Model(classifier.path, classifier.sha256) if isinstance(classifier, OnnxClassifier) else None
 
 
 def _said_by(session: Session) -> Callable[[], str | None]:

@@ -18,6 +18,9 @@ class Action(StrEnum):
     DETECTOR = "detector"
     RAW = "raw"
     SELECT = "select"
+    HEAT = "heat"
+    LAYER = "layer"
+    LAYER_BACK = "layer back"
     SNAPSHOT = "snapshot"
     HELP = "help"
     QUIT = "quit"
@@ -41,6 +44,9 @@ KEYS = (
     Key(Action.DETECTOR, ("d",), "next detector"),
     Key(Action.RAW, ("r",), "raw answers, or smoothed"),
     Key(Action.SELECT, ("Tab", "click"), "select a face"),
+    Key(Action.HEAT, ("g",), "where the model looks"),
+    Key(Action.LAYER, ("f",), "feature maps: next layer"),
+    Key(Action.LAYER_BACK, ("b",), "feature maps: one back"),
     Key(Action.SNAPSHOT, ("s",), "save this picture"),
     Key(Action.HELP, ("?", "F1"), "show or hide this help"),
     Key(Action.QUIT, ("q", "Esc"), "quit"),

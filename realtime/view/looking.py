@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,13 @@ class Looking:
 
     Args:
         selection: the face; where none is selected, or it is out of sight, the largest.
-        model: that runs, at each moment.
+        model: that runs, at each moment; None where it is in no file.
         thread: answers; another in tests. It starts with the first thing that is looked at.
     """
 
-    def __init__(self, selection: Selection, model: Callable[[], Model], thread: ExplainThread | None = None) -> None:
+    def __init__(
+        self, selection: Selection, model: Callable[[], Model | None], thread: ExplainThread | None = None
+    ) -> None:
         self._selection, self._model = selection, model
         self._thread = thread or ExplainThread()
         self._crops: dict[int, NDArray[np.uint8]] = {}
@@ -61,9 +63,9 @@ class Looking:
 
     def turn_layer(self, by: int) -> None:
         """Show another layer's maps, ``by`` further on; before the first one and after the last one there is none."""
-        known = self._thread.newest
+        known, model = self._thread.newest, self._model()
         self.layer += by
-        if known is not None and known.question.sha256 == self._model().sha256:
+        if known is not None and model is not None and known.question.sha256 == model.sha256:
             self.layer %= len(known.layers) + 1
 
     def draw(self, frame: Frame, result: Result) -> None:
@@ -71,10 +73,13 @@ class Looking:
         self._see(result)
         if not self._is_on:
             return
-        row = self._row(result)
-        if row is None:
+        row, model = self._row(result), self._model()
+        if row is None or model is None:
             return
-        track, model = int(result.track_ids[row]), self._model()
+        if result.heads is not None:
+            message(frame, "heads are covered, so nobody looks into the model")
+            return
+        track = int(result.track_ids[row])
         if track in self._crops:
             self._ask(model, track, int(result.expressions.shown[row]))
         known = self._drawn = self._thread.newest
@@ -84,6 +89,15 @@ class Looking:
             banner(frame, known.failure)
         else:
             self._draw(frame, result, row, known)
+
+    def picture(self, result: Result) -> Frame:
+        """A result's frame with what is looked at on it; the frame itself where nothing is."""
+        frame = result.frame
+        if not self._is_on:
+            return frame
+        copy = replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())
+        self.draw(copy, result)
+        return copy
 
     def close(self) -> None:
         """End the thread."""

@@ -30,6 +30,10 @@ REFRESH_S = 0.25
 class Layer(Protocol):
     """Draws something of its own over the picture."""
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether there is something new to draw even while no frames come."""
+
     def draw(self, frame: Frame, result: Result) -> None:
         """Draw on the planes of ``frame``, a copy of the result's."""
 
@@ -70,7 +74,7 @@ class Overlay:
     @property
     def is_urgent(self) -> bool:
         """Whether there is something to tell even while no frames come."""
-        return self._state().is_lost or self._say() != self._said
+        return self._state().is_lost or self._say() != self._said or any(layer.is_urgent for layer in self._layers)
 
     def over(self, frame: Frame, result: Result | None = None) -> Frame:
         """A copy of a frame, drawn on; ``result``: what was found in it."""

@@ -168,7 +168,22 @@ def test_what_can_not_be_looked_into_is_told(looking: Looking, thread: Answering
     assert (drawn(looking, result()).y != 100).any()
 
 
-def test_no_crops_no_heat(looking: Looking, thread: Answering) -> None:
-    """Where heads are covered no crops come."""
+def test_where_heads_are_covered_nobody_looks(looking: Looking, thread: Answering) -> None:
     looking.toggle_heat()
-    assert (drawn(looking, replace(result(), crops=None)).y == 100).all() and thread.asked == []
+    covered = replace(result(), crops=None, heads=np.zeros((0, 4), np.float32))
+    assert (drawn(looking, covered).y != 100).any() and thread.asked == []
+
+
+def test_a_model_in_no_file_is_not_looked_into(selection: Selection, thread: Answering) -> None:
+    looking = Looking(selection, lambda: None, thread)
+    looking.toggle_heat()
+    looking.turn_layer(1)
+    assert (drawn(looking, result()).y == 100).all() and thread.asked == []
+
+
+def test_a_saved_picture_shows_what_is_looked_at(looking: Looking) -> None:
+    seen = result()
+    assert looking.picture(seen) is seen.frame
+    looking.toggle_heat()
+    drawn(looking, seen)
+    assert (looking.picture(seen).v != 128).any() and (seen.frame.v == 128).all()

@@ -9,16 +9,12 @@ from fer_live.realtime.testing.fakes import grey_frame
 from fer_live.realtime.view.selection import Selection
 
 
-def result_of(boxes: list[list[float]], tracks: list[int], fresh: list[bool] | None = None) -> Result:
+def result_of(boxes: list[list[float]], tracks: list[int]) -> Result:
     n = len(boxes)
-    fresh_array = np.ones(n, np.bool_) if fresh is None else np.array(fresh)
     said = Expressions.of(Predictions(np.full((n, 7), 1 / 7, np.float32), FER2013_LABELS))
-    said = Expressions(said.raw, said.smoothed, said.shown, said.doubts, fresh_array)
     faces = Faces(np.array(boxes, np.float32).reshape(n, 4), np.ones(n, np.float32), np.zeros((n, 4), np.float32))
-    # Each fresh face's crop tells its track.
-    crops = np.array(tracks, np.uint8)[fresh_array].reshape(-1, 1, 1, 1) * np.ones((1, 1, 8, 8), np.uint8)
     frame = grey_frame(np.full((120, 160), 100, np.uint8))
-    return Result(frame, faces, np.array(tracks, np.int64), said, {}, crops=crops)
+    return Result(frame, faces, np.array(tracks, np.int64), said, {})
 
 
 TWO = [[90, 20, 130, 60], [10, 20, 50, 60]]
@@ -61,18 +57,12 @@ def test_the_mark_is_about_the_selected_face_only_and_stays_outside_its_box() ->
     assert len(changed) and changed[:, 1].max() < 70 and (result.frame.y[20:60, 10:50] == 100).all()
 
 
-def test_the_newest_crop_is_kept_of_the_selected_face_alone() -> None:
+def test_a_face_stays_selected_while_it_is_out_of_sight() -> None:
     selection, first = Selection(), result_of(TWO, [5, 7])
     selection.draw(first.frame, first)
     selection.at(30, 40)
-    assert selection.crop is None
-    selection.draw(first.frame, first)
-    assert selection.crop is not None and (selection.crop == 7).all()
-    stale = result_of(TWO, [5, 7], [True, False])
-    selection.draw(stale.frame, stale)
-    assert (selection.crop == 7).all()
     gone = result_of(TWO[:1], [5])
     selection.draw(gone.frame, gone)
     assert selection.track == 7 and selection.row(gone) is None
     selection.next()
-    assert selection.track == 5 and selection.crop is None
+    assert selection.track == 5
