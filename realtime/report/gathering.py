@@ -26,7 +26,7 @@ MOST_FACES = 200
 MOST_SPANS = 60_000
 """Spans of all timelines together; with more, short ones are joined."""
 
-MOST_EVENTS = 500
+MOST_EVENTS = 1000
 """Events of one face, its strongest."""
 
 FIRST_JOIN_S = 0.5

@@ -27,9 +27,9 @@ def quality_section(seen: Gathering, info: SourceInfo, counts: dict[str, Any]) -
         (
             "Frames with a face",
             percent(seen.frames_with_faces, seen.frames),
-            f"{seen.frames_with_faces:,} of {counted(seen.frames, 'frame')} that were looked at, at most "
+            f"<p>{seen.frames_with_faces:,} of {counted(seen.frames, 'frame')} that were looked at, at most "
             f"{counted(seen.most_at_once, 'face')} at once. Where nobody is in the picture this is as it should be; "
-            "where somebody is, the detector did not find them.",
+            "where somebody is, the detector did not find them.</p>",
         ),
         _uncertain(seen, faces),
         _dropped(info, counts),
@@ -38,7 +38,7 @@ def quality_section(seen: Gathering, info: SourceInfo, counts: dict[str, Any]) -
         shown.append(_sizes(seen))
     if seen.frames:
         shown.append(_latency(seen, info))
-    return "".join(f"<div><dt>{title}</dt><dd><b>{value}</b><p>{text}</p></dd></div>" for title, value, text in shown)
+    return "".join(f"<div><dt>{title}</dt><dd><b>{value}</b>{text}</dd></div>" for title, value, text in shown)
 
 
 def _uncertain(seen: Gathering, faces: int) -> tuple[str, str, str]:
@@ -49,16 +49,17 @@ def _uncertain(seen: Gathering, faces: int) -> tuple[str, str, str]:
         for doubt, count in zip(Doubt, doubted, strict=True)
         if count
     )
-    return "Uncertain", percent(sum(doubted), faces), text + (f"<ul>{reasons}</ul>" if reasons else "")
+    listed = f"<ul>{reasons}</ul>" if reasons else ""
+    return "Uncertain", percent(sum(doubted), faces), f"<p>{text}</p>{listed}"
 
 
 def _dropped(info: SourceInfo, counts: dict[str, Any]) -> tuple[str, str, str]:
     dropped, read = counts["frames_dropped"], counts["frames_read"]
     if not info.is_live:
-        return "Dropped frames", "none", "Every frame of a file is looked at, however long that takes."
+        return "Dropped frames", "none", "<p>Every frame of a file is looked at, however long that takes.</p>"
     text = (
-        f"{dropped:,} of {counted(read, 'frame')} came while the one before was worked on, and were let go so that the "
-        "view stays fresh. Brief expressions are missed where this is much."
+        f"<p>{dropped:,} of {counted(read, 'frame')} came while the one before was worked on, and were let go so that "
+        "the view stays fresh. Brief expressions are missed where this is much.</p>"
     )
     return "Dropped frames", percent(dropped, read), text
 
@@ -66,8 +67,8 @@ def _dropped(info: SourceInfo, counts: dict[str, Any]) -> tuple[str, str, str]:
 def _sizes(seen: Gathering) -> tuple[str, str, str]:
     low, middle, high = (seen.side_px.quantile(share) for share in (0.05, 0.5, 0.95))
     text = (
-        f"The middle size of the square read of a face; nine of ten lie between {significant(low, 'px')} "
-        f"and {significant(high, 'px')}. The model reads 48 x 48 pixels: a smaller face has less than it could use."
+        f"<p>The middle size of the square read of a face; nine of ten lie between {significant(low, 'px')} "
+        f"and {significant(high, 'px')}. The model reads 48 x 48 pixels: a smaller face has less than it could use.</p>"
     )
     return "Size of faces", significant(middle, "px"), text
 
@@ -76,13 +77,13 @@ def _latency(seen: Gathering, info: SourceInfo) -> tuple[str, str, str]:
     middle, most = (seen.latency_ms.quantile(share) for share in (0.5, 0.95))
     if info.is_live:
         text = (
-            f"Half of the frames were ready that soon after the camera gave them, 95 of 100 within "
-            f"{significant(most, 'ms')}. It does not change what is found, but how late one sees it."
+            f"<p>Half of the frames were ready that soon after the camera gave them, 95 of 100 within "
+            f"{significant(most, 'ms')}. It does not change what is found, but how late one sees it.</p>"
         )
         return "Latency", significant(middle, "ms"), text
     speed = f"{seen.frames / seen.wall_s:,.0f} fps" if seen.wall_s > 0 else NOTHING
     text = (
-        f"The frames took {lasting(seen.wall_s)}. One was on its way for {significant(middle, 'ms')}, 95 of 100 for at "
-        f"most {significant(most, 'ms')}: they travel in batches. It does not change what is found."
+        f"<p>The frames took {lasting(seen.wall_s)}. One was on its way for {significant(middle, 'ms')}, 95 of 100 for "
+        f"at most {significant(most, 'ms')}: they travel in batches. It does not change what is found.</p>"
     )
     return "Speed", speed, text

@@ -7,6 +7,9 @@ from html import escape
 
 __all__ = ["plain_table", "sortable_table"]
 
+MANY = 200
+"""With more rows, a table is not laid out before it comes into view."""
+
 Cell = tuple[str, object]
 """Markup, escaped already, and what it is sorted by."""
 
@@ -37,7 +40,7 @@ def sortable_table(key: str, caption: str, heads: Sequence[str], rows: Sequence[
         + "</tr>\n"
         for row in rows
     )
-    return _scrolling(caption, f' id="{key}"', head, body, " tall")
+    return _scrolling(caption, f' id="{key}"', head, body, " tall many" if len(rows) > MANY else " tall")
 
 
 def _scrolling(caption: str, key: str, head: str, body: str, tall: str = "") -> str:
