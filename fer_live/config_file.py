@@ -131,14 +131,13 @@ def without_rivals(
         values: by name.
         rivals: groups of names of options of which only one can be given.
     """
+    # What an option is where nobody says anything: its own default, not the file's.
+    unsaid = context.command.make_context(context.info_name, [], resilient_parsing=True).params
     kept = dict(values)
-    flags = {param.name for param in context.command.params if isinstance(param, click.Option) and param.is_flag}
     for names in map(tuple, rivals):
         by_source = {name: context.get_parameter_source(name) for name in names}
         if ParameterSource.COMMANDLINE in by_source.values():
-            for name, source in by_source.items():
-                if source is ParameterSource.DEFAULT_MAP:
-                    kept[name] = False if name in flags else None
+            kept |= {name: unsaid[name] for name, source in by_source.items() if source is ParameterSource.DEFAULT_MAP}
     return kept
 
 

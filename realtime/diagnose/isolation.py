@@ -32,8 +32,9 @@ class Check:
     """Something to look at.
 
     ``area``: the heading that it stands under. ``name``: of the finding if the check itself fails, which then is
-    ``if_broken``. ``function``: ``module:function`` of this package, gives a list of :class:`~.findings.Finding`.
-    ``arguments``: for it, values that JSON has. ``limit_s``: how long it may take.
+    ``if_broken``. ``function``: ``module:function``, the module with a dot before it where it is in this package; it
+    gives a list of :class:`~.findings.Finding`. ``arguments``: for it, values that JSON has. ``limit_s``: how long it
+    may take.
     """
 
     area: str
@@ -132,7 +133,7 @@ def answer(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Run a check in this very process; what its process gives back."""
     module, _, name = function.partition(":")
     try:
-        findings: list[Finding] = getattr(import_module(f"{_HERE}.{module}"), name)(**arguments)
+        findings: list[Finding] = getattr(import_module(module, _HERE), name)(**arguments)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {one_line(error)}"[:_TOLD_CHARACTERS]}
     return {"findings": [finding.to_json() for finding in findings]}

@@ -83,7 +83,7 @@ def run(detector: str) -> list[Finding]:
 
 
 def models() -> list[Finding]:
-    """The bundled model as float32, as int8 and, where it can be used, on CUDA gives the clip's faces the same labels."""
+    """The bundled model in its builds, and on CUDA where that can be used, reads the clip's faces alike."""
     try:
         reference = OnnxClassifier(asset_path(MODEL), Device.CPU)
         crops = _crops(reference)

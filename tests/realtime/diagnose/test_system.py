@@ -1,0 +1,64 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from fer_live.realtime.diagnose import system
+from fer_live.realtime.diagnose.findings import Mark
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", None), ("50000 100000", 0.5), ("100000000 100000", None), ("nonsense", None), ("1 0", None)],
+)
+def test_a_containers_share_of_the_cores(tmp_path: Path, quota: str, cores: float | None) -> None:
+    there = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert system.usable_cores(tmp_path) == (there if cores is None else min(there, cores))
+    assert system.usable_cores(tmp_path / "none") == there
+
+
+def test_too_little_of_a_core_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    found = system.processor_found(tmp_path)
+    assert (found.mark, found.advice, found.facts["usable_cores"]) == (Mark.WARNING, "one-core", 0.5)
+    assert "0.5 may be used" in found.told
+
+
+def test_what_the_processor_can_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "usable_cores", lambda _: 2.0)
+    monkeypatch.setattr(system.platform, "machine", lambda: "x86_64")
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name : Some CPU\nflags\t\t: fpu sse2 avx2 avx512f avx512_vnni avx_vnni amx_int8\n")
+    found = system.processor_found(tmp_path, cpuinfo)
+    assert found.mark is Mark.OK and found.facts["features"] == ["AVX2", "AVX-512", "VNNI", "AMX"]
+    cpuinfo.write_text("flags\t\t: fpu sse2\n")
+    assert system.processor_found(tmp_path, cpuinfo).advice == "no-avx2"
+    assert system.processor_found(tmp_path, tmp_path / "none").facts["features"] is None
+
+
+def test_memory(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    8388608 kB\n")
+    (found,) = system.memory(meminfo, tmp_path)
+    assert (found.mark, found.told) == (Mark.OK, "8.0 of 16.0 GiB free")
+    (tmp_path / "memory.max").write_text(f"{2**30}\n")
+    (tmp_path / "memory.current").write_text(f"{2**29}\n")
+    (found,) = system.memory(meminfo, tmp_path)
+    assert (found.mark, found.told, found.advice) == (Mark.WARNING, "0.5 of 1.0 GiB free", "little-memory")
+    assert system.memory(tmp_path / "none", tmp_path) == []
+
+
+def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert system.disk(tmp_path).facts["free_bytes"] > 0
+    assert system.disk(tmp_path / "none").advice == "folder-read-only"
+    monkeypatch.setattr(system.os, "access", lambda *_: False)
+    assert system.disk(tmp_path).advice == "folder-read-only"
+    monkeypatch.undo()
+    monkeypatch.setattr(system, "_LEAST_DISK", 2**80)
+    assert system.disk(tmp_path).advice == "disk-full"
+
+
+def test_this_machine() -> None:
+    assert system.system().mark is Mark.OK
+    assert "Python" in system.system().told
