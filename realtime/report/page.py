@@ -162,7 +162,7 @@ def _events(seen: Gathering) -> str:
         rows.append(
             [
                 (f"<b>Face {event.track}</b>", event.track),
-                (f"{chip(event.label)}{escape(event.label)}", escape(event.label)),
+                (f"{chip(event.label)}{escape(event.label)}", event.label),
                 (f'<button class="go" {place}>{clock(event.onset_s)}</button>', f"{event.onset_s:.3f}"),
                 (clock(event.apex_s), f"{event.apex_s:.3f}"),
                 (clock(event.offset_s), f"{event.offset_s:.3f}"),
