@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "Expressions",
     "Faces",
     "Frame",
+    "Looker",
     "Predictions",
     "Result",
     "Sink",
@@ -280,6 +281,14 @@ class Classifier(Protocol):
 
     def classify(self, crops: NDArray[np.uint8]) -> Predictions:
         """Predictions for crops (N, 1, S, S) uint8; N may be 0."""
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """A sink that looks at pictures before anything is drawn on them; heads that are to be covered are."""
+
+    def look(self, result: Result) -> None:
+        """See a result, just before it is drawn on and written."""
 
 
 class Sink(Protocol):

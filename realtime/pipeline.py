@@ -23,7 +23,7 @@ from fer_live.preprocess import crop_faces
 
 from .admission import Admission
 from .channel import Channel, Overflow
-from .datatypes import Classifier, Detector, Floats, Frame, Predictions, Result, Sink, Source
+from .datatypes import Classifier, Detector, Floats, Frame, Looker, Predictions, Result, Sink, Source
 from .governor import Effort, Governor
 from .labels.quality import measure
 from .labels.smoothing import Smoother
@@ -123,8 +123,10 @@ class Pipeline:
         self._freshness = Freshness(classify_every)
         self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
         written = any(sink.needs_pixels for sink in sinks)
-        self._drawing = (drawing or Drawing()) if written or display is not None else None
-        self._draws, self._bare = written or not bare_display, bare_display
+        self._lookers = [sink for sink in sinks if isinstance(sink, Looker)]
+        shown = written or display is not None
+        self._drawing = (drawing or Drawing()) if shown or self._lookers else None
+        self._draws, self._bare = written or (display is not None and not bare_display), bare_display
         self._heads = heads
         governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
         self.observers = Observers([*observers, *governors])
@@ -426,6 +428,8 @@ class Pipeline:
         if self._drawing is not None:
             # First, so that nobody sees the picture without.
             self._drawing.cover(result)
+            for looker in self._lookers:
+                looker.look(result)
             if self._draws:
                 written = replace(result, frame=_copied(result.frame)) if self._bare else result
                 self._drawing.draw(written)

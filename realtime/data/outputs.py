@@ -64,13 +64,16 @@ class DataOutputs:
             TableSink(path, rows(), source) for path in options.save if path != STDOUT
         ]
         files += [EventSink(path, info, source, self._began) for path in options.events]
+        pictures: list[Sink] = []
         if options.report is not None:
             from fer_live.realtime.report.report_sink import ReportSink  # it imports this package
+            from fer_live.realtime.report.thumbnails import Thumbnails
 
-            told = {**facts, "started_utc": self._began}
-            files.append(ReportSink(options.report, labels, info, source, told, self.counts, options.thumbnails))
+            shown = Thumbnails() if options.thumbnails else None
+            pictures += [] if shown is None else [shown]
+            files.append(ReportSink(options.report, labels, info, source, facts, self.counts, self._began, shown))
         self._files: list[OutputFile] = [sink.file for sink in files]
-        self._opened: list[Sink] = [self.counts, *files]
+        self._opened: list[Sink] = [self.counts, *pictures, *files]
         if options.to_stdout:
             self._opened.append(JsonLinesToStdout(rows()))
         self._stack = ExitStack()

@@ -31,7 +31,7 @@ class Curves:
     @property
     def bin_s(self) -> float:
         """Length of a bin, seconds."""
-        return self._base_s * 2**self._level
+        return float(self._base_s * 2**self._level)
 
     @property
     def is_binned(self) -> bool:

@@ -63,10 +63,10 @@ class Gathering:
         labels: the model's.
         frame_s: time between two frames, 1/25 where unknown.
         is_live: of the source.
-        with_thumbnails: keep a picture of each face.
+        thumbnails: has pictures of the faces; None where none are shown.
     """
 
-    def __init__(self, labels: Sequence[str], frame_s: float, *, is_live: bool, with_thumbnails: bool) -> None:
+    def __init__(self, labels: Sequence[str], frame_s: float, *, is_live: bool, thumbnails: Thumbnails | None) -> None:
         self.labels = tuple(labels)
         self.states = (*self.labels, *Doubt)
         """By number."""
@@ -79,7 +79,7 @@ class Gathering:
         self.faces: dict[int, FaceSeen] = {}
         self.curves = Curves(frame_s, len(self.labels))
         self.side_px, self.latency_ms = Distribution(), Distribution()
-        self.thumbnails = Thumbnails() if with_thumbnails else None
+        self.thumbnails = thumbnails
         self.joined_s = 0.0
         """Within how much time spans were joined; 0 where none were."""
         self.first_s = self.end_s = 0.0
@@ -115,8 +115,6 @@ class Gathering:
         for row, (track, state) in enumerate(states.items()):
             self._open.setdefault(track, (time_s, state))
             self._add_face(track, state, time_s, result, row)
-        if self.thumbnails is not None:
-            self.thumbnails.add(result)
         if len(self.faces) > 2 * MOST_FACES:
             self._keep_longest(MOST_FACES)
         if self._span_count > MOST_SPANS:

@@ -26,8 +26,8 @@ from .wording import clock, counted, lasting, percent
 
 __all__ = ["MOST_LISTED", "Told", "report_page"]
 
-MANY = 60
-"""With more faces, rows that are out of view are not laid out before they come into it."""
+MANY_FACES, MANY_SPANS = 60, 5000
+"""With more, rows that are out of view are not laid out before they come into it."""
 
 MOST_LISTED = 2000
 """Events that the page lists, the strongest."""
@@ -40,13 +40,14 @@ _LINKS = '<a href="#over-time">Over time</a><a href="#totals">Totals</a><a href=
 class Told:
     """What is known of a run besides what was seen.
 
-    ``facts``: as the manifest's, with ``started_utc``. ``counts``: :meth:`~..data.counts.RunCounts.as_document`.
+    ``facts``: as the manifest's. ``counts``: :meth:`~..data.counts.RunCounts.as_document`. ``began``: when, ISO 8601.
     ``whole``: whether the run came to its end.
     """
 
     info: SourceInfo
     facts: dict[str, Any]
     counts: dict[str, Any]
+    began: str
     whole: bool
 
 
@@ -77,12 +78,16 @@ def _found(seen: Gathering) -> str:
         binned=_binned(seen),
         length_ms=round(1e3 * scale.length_s),
         first_ms=round(1e3 * scale.first_s),
-        many=" class='many'" if len(seen.faces) > MANY else "",
+        many=" class='many'" if _is_much(seen) else "",
         axis=axis(scale),
         faces=face_rows(seen, scale),
         totals=totals_section(seen),
         events=_events(seen),
     )
+
+
+def _is_much(seen: Gathering) -> bool:
+    return len(seen.faces) > MANY_FACES or sum(len(face.spans) for face in seen.faces.values()) > MANY_SPANS
 
 
 def file_name(name: str) -> str:
@@ -102,7 +107,7 @@ def _about(seen: Gathering, told: Told) -> str:
     elif length_s > 0:
         parts.append(f"about {seen.frames / length_s:.3g} fps")
     parts.append(f"{info.size_wh[0]} x {info.size_wh[1]} px")
-    began = str(told.facts.get("started_utc", ""))[:16].replace("T", " ")
+    began = told.began[:16].replace("T", " ")
     parts.append(f"{'seen live' if info.is_live else 'analysed'} {began} UTC")
     return "".join(f"<li>{escape(part)}</li>" for part in parts)
 
@@ -200,7 +205,14 @@ def _made(told: Told) -> str:
         ("Programs", ", ".join(f"{name} {v}" for name, v in _programs(facts))),
         ("Platform", f"Python {facts.get('python', '')}, {facts.get('platform', '')}"),
     ]
+    if changes := facts.get("changes"):
+        rows.insert(3, ("Changed", "; ".join(_change(change) for change in changes)))
     return "".join(f"<dt>{term}</dt><dd>{escape(str(value))}</dd>" for term, value in rows)
+
+
+def _change(change: dict[str, Any]) -> str:
+    smooth = "smoothed" if change["smooth"] else "raw"
+    return f"from {clock(change['from_s'])} on {change['model']['file']}, {change['detector']['name']}, {smooth}"
 
 
 def _programs(facts: dict[str, Any]) -> Sequence[tuple[str, str]]:

@@ -12,6 +12,7 @@ from fer_live.realtime.datatypes import Result, SourceInfo
 
 from .gathering import Gathering
 from .page import Told, report_page
+from .thumbnails import Thumbnails
 
 __all__ = ["ReportSink"]
 
@@ -21,16 +22,15 @@ _USUAL_FPS = 25
 class ReportSink:
     """Writes the report of a run at its end, after an error too; a :class:`~fer_live.realtime.datatypes.Sink`.
 
-    It takes thumbnails from frames before anything is drawn on them.
-
     Args:
         path: the target.
         labels: the model's.
         info: of the source.
         source: its file, which must not be overwritten; None where it is none.
-        facts: as the manifests', with ``started_utc``.
+        facts: as the manifests'; looked at when the run has ended.
         counts: of the run; it is told of each frame before this is.
-        thumbnails: show a picture of each face.
+        began: when the run did, ISO 8601.
+        thumbnails: has pictures of the faces, a sink of its own; None where none are shown.
 
     Raises:
         SinkError: see :class:`~fer_live.realtime.data.output_file.OutputFile`.
@@ -46,13 +46,14 @@ class ReportSink:
         source: Path | None,
         facts: dict[str, Any],
         counts: RunCounts,
-        thumbnails: bool = False,
+        began: str,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self.file = OutputFile(path, source)
         """Where it goes."""
-        self._info, self._facts, self._counts = info, facts, counts
+        self._info, self._facts, self._counts, self._began = info, facts, counts, began
         frame_s = float(1 / (info.fps or _USUAL_FPS))
-        self._gathering = Gathering(labels, frame_s, is_live=info.is_live, with_thumbnails=thumbnails)
+        self._gathering = Gathering(labels, frame_s, is_live=info.is_live, thumbnails=thumbnails)
         self._written = False
 
     def write(self, result: Result) -> None:
@@ -79,5 +80,5 @@ class ReportSink:
     def _complete(self, *, whole: bool) -> None:
         self._written = True
         self._gathering.end()
-        told = Told(self._info, self._facts, self._counts.as_document(), whole)
+        told = Told(self._info, self._facts, self._counts.as_document(), self._began, whole)
         self.file.write(report_page(self._gathering, told).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import cv2
 import numpy as np
@@ -25,16 +26,19 @@ _DOUBTED = 0.1
 
 
 class Thumbnails:
-    """Keeps a JPEG of each face's best crop, taken from the pixels of results as they come.
+    """Keeps a JPEG of each face's best crop; a :class:`~fer_live.realtime.datatypes.Sink` that looks at frames before
+    anything is drawn on them (:class:`~fer_live.realtime.datatypes.Looker`), and after heads were covered.
 
     Best is sharp, large up to the thumbnail's own size, turned to the camera, and read without doubt. Only frames on
-    which the face was classified are looked at. Results must not be drawn on yet.
+    which the face was classified count.
     """
+
+    needs_pixels = False
 
     def __init__(self) -> None:
         self._best: dict[int, tuple[float, bytes]] = {}
 
-    def add(self, result: Result) -> None:
+    def look(self, result: Result) -> None:
         """Look at the faces of a frame."""
         faces, fresh = result.faces, result.expressions.fresh
         for row in np.flatnonzero(fresh).tolist():
@@ -58,6 +62,18 @@ class Thumbnails:
                 _, coded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
                 self._best[track] = (score, coded.tobytes())
 
+    def write(self, result: Result) -> None:
+        """It was looked at."""
+
+    def finish(self) -> None:
+        """There is nothing to complete."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def drop(self, track: int) -> None:
         """Forget a face."""
         self._best.pop(track, None)
@@ -78,9 +94,10 @@ def _cut(frame: Frame, square: NDArray[np.float64]) -> NDArray[np.uint8]:
     top, bottom = (max(0, min(height - 2, round(y - reach))) & ~1, min(height, max(2, math.ceil(y + reach))))
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     chroma = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
-    planes = (frame.y[top:bottom, left:right], frame.u[chroma], frame.v[chroma])
-    part = Frame(*(np.ascontiguousarray(plane) for plane in planes), frame.index, frame.time_s, frame.limited_range)
-    image = frame_to_bgr(part)
+    y, u, v = (
+        np.ascontiguousarray(plane) for plane in (frame.y[top:bottom, left:right], frame.u[chroma], frame.v[chroma])
+    )
+    image = frame_to_bgr(Frame(y, u, v, frame.index, frame.time_s, frame.limited_range))
     shrink = max(1.0, side / (2 * SIDE_PX))
     if shrink > 1:  # bilinear sampling skips pixels where it shrinks to less than half
         size_wh = (max(1, round(image.shape[1] / shrink)), max(1, round(image.shape[0] / shrink)))

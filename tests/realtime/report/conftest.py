@@ -10,6 +10,7 @@ from fer_live.realtime.data.counts import RunCounts
 from fer_live.realtime.data.manifest import now_utc
 from fer_live.realtime.datatypes import Doubt, Expressions, Faces, Predictions, Result, SourceInfo
 from fer_live.realtime.report.report_sink import ReportSink
+from fer_live.realtime.report.thumbnails import Thumbnails
 from fer_live.realtime.testing.fakes import grey_frame
 
 INFO = SourceInfo("clip.mp4", (96, 64), Fraction(25), None, is_live=False)
@@ -49,11 +50,14 @@ def write_report(tmp_path: Path) -> Callable[..., Path]:
 
     def write(frames: list[Shown], info: SourceInfo = INFO, labels=FER2013_LABELS, thumbnails: bool = False) -> Path:
         path, counts = tmp_path / "out.html", RunCounts()
-        facts = {"started_utc": now_utc(), "model": {"file": "m.onnx", "sha256": "ab" * 32, "provider": "CPU"}}
-        with ReportSink(path, labels, info, None, facts, counts, thumbnails) as sink:
+        facts = {"model": {"file": "m.onnx", "sha256": "ab" * 32, "provider": "CPU"}}
+        pictures = Thumbnails() if thumbnails else None
+        with ReportSink(path, labels, info, None, facts, counts, now_utc(), pictures) as sink:
             for index, faces in enumerate(frames):
                 result = _make_result(index / 25, index, faces, labels)
                 counts.write(result)
+                if pictures is not None:
+                    pictures.look(result)
                 sink.write(result)
             sink.finish()
         return path

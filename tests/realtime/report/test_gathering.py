@@ -24,7 +24,7 @@ Frames = list[dict[int, str | Doubt]]
 
 
 def gathered(make_result, frames: Frames) -> Gathering:
-    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=False, with_thumbnails=False)
+    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=False, thumbnails=None)
     for index, faces in enumerate(frames):
         gathering.add(make_result(index / 25, index, faces))
     gathering.end()
@@ -63,7 +63,7 @@ def test_totals_are_those_of_the_rows(make_result, frames: Frames) -> None:
 
 
 def test_live_a_frame_does_not_stand_for_ever(make_result) -> None:
-    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=True, with_thumbnails=False)
+    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=True, thumbnails=None)
     for time_s, index in ((0.0, 0), (0.04, 1), (60.0, 2), (60.04, 3)):
         gathering.add(make_result(time_s, index, {1: "happy"}))
     gathering.end()
@@ -76,7 +76,7 @@ def test_memory_is_bounded(make_result, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "MOST_FACES", 5)
     monkeypatch.setattr(module, "MOST_EVENTS", 3)
     labels = ("happy", "sad")
-    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=False, with_thumbnails=False)
+    gathering = Gathering(FER2013_LABELS, 1 / 25, is_live=False, thumbnails=None)
     frames = 3000
     for index in range(frames):
         others = {2 + index // 20: "fear"}  # 150 faces that come and go

@@ -98,7 +98,9 @@ def test_an_error_leaves_a_page_that_says_so(make_result, tmp_path: Path) -> Non
 
     with (
         pytest.raises(OSError),
-        ReportSink(tmp_path / "out.html", FER2013_LABELS, INFO, None, {}, RunCounts(), thumbnails=False) as sink,
+        ReportSink(
+            tmp_path / "out.html", FER2013_LABELS, INFO, None, {}, RunCounts(), "2026-11-21T16:00:00.000+00:00"
+        ) as sink,
     ):
         sink.write(make_result(0.0, 0, {1: "happy"}))
         raise OSError
