@@ -27,7 +27,7 @@ from .data.options import data_options
 from .diagnose.commands import doctor, selftest
 from .engine_options import engine_options
 from .interruption import EXIT_INTERRUPTED, ended_by_signals
-from .photos.options import check_photo_options
+from .photos.options import check_photo_options, check_photo_outputs
 from .run_options import RunOptions
 from .sinks.options import video_options
 from .sources.options import source_options
@@ -104,7 +104,8 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
         serve = ServeOptions.taken_from(values)
         options = RunOptions.taken_from(values, needs_source=not serve.serve)
         if options.source is not None and options.source.image is not None:
-            check_photo_options(options, _named(context), window)
+            check_photo_options(_named(context))
+            check_photo_outputs(options, window)
             context.exit(_run_photos(options))
         context.exit(_serve(serve, options, window) if serve.serve else _run(options, window))
 
@@ -125,6 +126,8 @@ def _serve(serve: ServeOptions, options: RunOptions, window: bool | None) -> int
         raise click.UsageError(
             "--serve shows a page and writes nothing: leave out --out, --save, --events, --trace and --window"
         )
+    if options.engine.compare is not None or options.engine.calibrate is not None:
+        raise click.UsageError("--compare and --calibrate are for the window and files: leave them out with --serve")
     from .web.server import serve as serve_page
 
     serve_page(serve, options)
@@ -159,7 +162,8 @@ def _run(options: RunOptions, window: bool | None) -> int:
         display = session.display
         not_shown = f", {display.dropped:,} not shown" if display is not None and display.dropped else ""
         written = f", written to {', '.join(map(str, session.paths))}" if session.paths else ""
-        click.echo(summary.line() + not_shown + written, err=options.data.to_stdout)
+        compared = f", {session.comparison.line()}" if session.comparison is not None else ""
+        click.echo(summary.line() + compared + not_shown + written, err=options.data.to_stdout)
         return EXIT_INTERRUPTED if pipeline.interrupted else 0
 
 

@@ -22,6 +22,8 @@ LIVE_MODULES = sorted(
 )
 LAZY_EXCEPTION = ROOT / "training" / "filters_cli.py"
 """The one module of the training room that may import the live engine, and only inside its functions."""
+PYTHON_API = ROOT / "fer_live" / "__init__.py"
+"""Likewise of the shared room: ``fer_live.open``."""
 
 
 def python(code: str, cwd: Path) -> str:
@@ -63,6 +65,12 @@ def test_command_lines_import_nothing_heavy(module: str, tmp_path: Path) -> None
     assert python(code, tmp_path) == "[]\n"
 
 
+def test_the_package_alone_loads_nothing(tmp_path: Path) -> None:
+    code = "import sys, fer_live\nprint([name for name in ('numpy', 'cv2', 'click') if name in sys.modules])"
+    assert python(code, tmp_path) == "[]\n"
+    assert python(f"{code}\nprint(fer_live.Face.__name__, 'torch' in sys.modules)", tmp_path) == "[]\nFace False\n"
+
+
 def imported(path: Path, *, at_start: bool = False) -> set[str]:
     """What a module imports; with ``at_start`` only what it does so itself, not when a function of it runs."""
     names: set[str] = set()
@@ -92,7 +100,7 @@ def imported(path: Path, *, at_start: bool = False) -> set[str]:
 )
 def test_dependencies_run_one_way(room: str, forbidden: list[str]) -> None:
     for path in (ROOT / room).rglob("*.py"):
-        lazily = path == LAZY_EXCEPTION
+        lazily = path in (LAZY_EXCEPTION, PYTHON_API)
         names = imported(path, at_start=lazily)
         wrong = [name for name in names for bad in forbidden if name == bad or name.startswith(f"{bad}.")]
         assert not wrong, f"{path}: {wrong}"
@@ -100,7 +108,8 @@ def test_dependencies_run_one_way(room: str, forbidden: list[str]) -> None:
 
 def test_the_one_exception_is_used_and_nothing_depends_on_it() -> None:
     """docs/adr/0009-faces-for-pictures.md: a command at the edge, which nobody imports."""
-    assert any(name.startswith("fer_live.realtime.") for name in imported(LAZY_EXCEPTION))
+    for exception in (LAZY_EXCEPTION, PYTHON_API):
+        assert any(name.startswith("fer_live.realtime.") for name in imported(exception))
     for room in ("fer_live", "realtime", "training", "export"):
         for path in (ROOT / room).rglob("*.py"):
             assert not re.search(rf"import.*\b{LAZY_EXCEPTION.stem}\b|\b{LAZY_EXCEPTION.stem} import", path.read_text())

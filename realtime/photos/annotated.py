@@ -22,7 +22,7 @@ from fer_live.realtime.view.options import ViewOptions
 from .photo import Photo
 from .picture import Pixels
 
-__all__ = ["PICTURE_SUFFIXES", "annotate_photo", "draw_on", "encode_picture", "save_picture"]
+__all__ = ["PICTURE_SUFFIXES", "annotate_photo", "covered", "draw_on", "encode_picture", "save_picture"]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Of annotated pictures."""
@@ -50,15 +50,25 @@ def draw_on(image: Pixels, result: Result, view: ViewOptions = _AS_IT_IS) -> Pix
     Raises:
         ValueError: heads are to be covered, and nobody looked for them.
     """
-    drawn, blank = image.copy(), _blank(image.shape[0], image.shape[1])
-    if view.anonymise is not None:
-        if result.heads is None:
-            raise ValueError("heads are to be covered, and nobody looked for them")
-        anonymise_picture(drawn, result.heads, Style(view.anonymise))
+    drawn, blank = covered(image, result, view), _blank(image.shape[0], image.shape[1])
     Drawing(with_notice=view.notice).draw(replace(result, frame=blank))
     marks = blank.y > 0
     drawn[marks] = frame_to_bgr(blank)[marks]
     return drawn
+
+
+def covered(image: Pixels, result: Result, view: ViewOptions) -> Pixels:
+    """A copy of ``image`` (H, W, 3) uint8 BGR on which heads are covered where ``view`` says so.
+
+    Raises:
+        ValueError: they are to be, and nobody looked for them.
+    """
+    copy = image.copy()
+    if view.anonymise is not None:
+        if result.heads is None:
+            raise ValueError("heads are to be covered, and nobody looked for them")
+        anonymise_picture(copy, result.heads, Style(view.anonymise))
+    return copy
 
 
 def _blank(height: int, width: int) -> Frame:

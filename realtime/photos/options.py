@@ -8,7 +8,7 @@ import click
 
 from fer_live.realtime.run_options import RunOptions
 
-__all__ = ["check_photo_options"]
+__all__ = ["check_photo_options", "check_photo_outputs"]
 
 _GO = frozenset(
     {"image", "out", "save", "model", "detector", "detect_size", "verify_eyes", "device", "threads", "exact", "smooth"}
@@ -24,21 +24,27 @@ _WHY = {
 }
 
 
-def check_photo_options(options: RunOptions, given: Iterable[str], window: bool | None) -> None:
-    """Refuse what doesn't go with photos, and a run that would leave nothing.
+def check_photo_options(given: Iterable[str]) -> None:
+    """Refuse what doesn't go with photos.
 
     Args:
-        options: what was asked for.
         given: names of the options that a user named.
-        window: whether one was asked for.
 
     Raises:
-        click.UsageError: they don't go together.
+        click.UsageError: one doesn't.
     """
     for name in given:
         if name not in _GO:
             why = _WHY.get(name, "it is about a video")
             raise click.UsageError(f"--{name.replace('_', '-')} doesn't go with --image: {why}")
+
+
+def check_photo_outputs(options: RunOptions, window: bool | None) -> None:
+    """Refuse a run that would leave nothing; ``window``: whether one was asked for.
+
+    Raises:
+        click.UsageError: it would.
+    """
     if window:
         raise click.UsageError("--image opens no window: give --out FILE; to look at a picture, --video PICTURE")
     if not options.writes:
