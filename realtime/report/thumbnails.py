@@ -94,10 +94,9 @@ def _cut(frame: Frame, square: NDArray[np.float64]) -> NDArray[np.uint8]:
     top, bottom = (max(0, min(height - 2, round(y - reach))) & ~1, min(height, max(2, math.ceil(y + reach))))
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     chroma = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
-    y, u, v = (
-        np.ascontiguousarray(plane) for plane in (frame.y[top:bottom, left:right], frame.u[chroma], frame.v[chroma])
-    )
-    image = frame_to_bgr(Frame(y, u, v, frame.index, frame.time_s, frame.limited_range))
+    planes = (frame.y[top:bottom, left:right], frame.u[chroma], frame.v[chroma])
+    luma, u, v = (np.ascontiguousarray(plane) for plane in planes)
+    image = frame_to_bgr(Frame(luma, u, v, frame.index, frame.time_s, frame.limited_range))
     shrink = max(1.0, side / (2 * SIDE_PX))
     if shrink > 1:  # bilinear sampling skips pixels where it shrinks to less than half
         size_wh = (max(1, round(image.shape[1] / shrink)), max(1, round(image.shape[0] / shrink)))
