@@ -18,6 +18,7 @@ from fer_live.errors import DeviceError, ModelError
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.downscale import downscaled_bgr
 
+from .imported_late import imported_late
 from .squares import BoxFraming, face_squares
 
 __all__ = ["BLAZEFACE_BOX", "MediaPipeDetector"]
@@ -137,7 +138,9 @@ class _Tasks:
 
 def _import_tasks() -> _Tasks:
     try:
-        return _Tasks()
+        # It would take more than a second and leave a folder of settings and a list of fonts in the user's home.
+        with imported_late("matplotlib", "pyplot"):
+            return _Tasks()
     except (ImportError, OSError) as error:
         raise DeviceError(
             f"--detector mediapipe: MediaPipe does not load ({error}): pip install 'fer-live[mediapipe]'"
