@@ -7,10 +7,8 @@ command itself (:meth:`Settings.check`), so that its subcommands work whatever t
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -142,6 +140,8 @@ def without_rivals(
 
 
 def _read(path: Path, context: click.Context) -> Settings:
+    import tomllib
+
     try:
         if path.is_file() and path.stat().st_size > _MOST_BYTES:
             return Settings(path, error=f"{path}: too large for a settings file")
@@ -172,6 +172,8 @@ def _param(key: str, value: Any, params: Mapping[str, click.Option]) -> click.Op
     if isinstance(value, dict):
         raise click.UsageError(f"[{key}]: there are no sections; the options stand at the top")
     if key not in params:
+        import difflib
+
         near = difflib.get_close_matches(key.replace("_", "-"), params, n=1, cutoff=0.5)
         raise click.UsageError(f"unknown option {key}" + (f"; did you mean {near[0]}?" if near else ""))
     return params[key]

@@ -6,13 +6,14 @@ The scripts are click's; :func:`fer_live.cli_errors.run_command` answers what th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import distribution
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
 
 from fer_live.cli_errors import completion_variable, debug_option
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["complete_camera", "complete_path", "completion", "words_of"]
 
@@ -21,11 +22,15 @@ _LEAST_WORD = 3
 
 def complete_path(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """A file or folder, for options that take other things, too."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 
 def complete_camera(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """The numbers of the cameras that there are, and the words of their names that tell them apart."""
+    from click.shell_completion import CompletionItem
+
     from fer_live.errors import SourceError
 
     from .sources.camera_names import camera_names
@@ -63,6 +68,10 @@ def completion(shell: str) -> None:
     fer-live completion zsh > ~/.fer-live.zsh; echo ". ~/.fer-live.zsh" >> ~/.zshrc
     fer-live completion fish > ~/.config/fish/conf.d/fer-live.fish
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
+    from importlib.metadata import distribution
+
+    from click.shell_completion import get_completion_class
+
     kind = get_completion_class(shell)
     assert kind is not None
     for script in sorted(distribution("fer-live").entry_points.select(group="console_scripts")):

@@ -15,6 +15,7 @@ ADVICE = MappingProxyType(
         "little-memory": "close other programs, or give the container more (docker run --memory)",
         "disk-full": "make room, or write --out and --save to another disk",
         "folder-read-only": "cd to a folder that this user may write to, or give --out and --save a full path",
+        "no-temporary-folder": "make room in it, or set TMPDIR to a folder that this user may write to",
         "config-broken": "mend the line, or go without the file: fer-live --no-config",
         # the packages
         "package-missing": "install fer-live again: pip install --force-reinstall fer-live",

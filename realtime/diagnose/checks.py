@@ -12,7 +12,7 @@ __all__ = ["SELFTEST_CHECKS", "doctor_checks"]
 _DETECTORS = ("yunet", "mediapipe", "haar")
 _CODECS = ("h264", "av1", "vp9")
 _DRIVER_LIMIT_S = 120.0  # the first start of CUDA and cuDNN from a cold disk takes its time
-_CAMERA_LIMIT_S = 20.0
+_CAMERA_LIMIT_S = 30.0
 
 SELFTEST_CHECKS = (
     *(Check("Self-test", name, ".selftest:run", {"detector": name}) for name in _DETECTORS),
@@ -28,10 +28,10 @@ def doctor_checks(model: Path | None) -> list[Check]:
         Check("Packages", "cv2", ".display:opencv"),
         Check("Cameras", "cameras", ".cameras:cameras", limit_s=_CAMERA_LIMIT_S, if_broken=Mark.WARNING),
         Check("Display", "window", ".display:window", if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "gpu", ".providers:gpu", limit_s=_CAMERA_LIMIT_S, if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "cpu", ".providers:cpu"),
-        Check("GPU and execution providers", "cuda", ".providers:cuda", limit_s=_DRIVER_LIMIT_S, if_broken=Mark.WARNING),
-        Check("GPU and execution providers", "others", ".providers:others", if_broken=Mark.NOTE),
+        Check("GPU and providers", "gpu", ".providers:gpu", limit_s=_CAMERA_LIMIT_S, if_broken=Mark.WARNING),
+        Check("GPU and providers", "cpu", ".providers:cpu"),
+        Check("GPU and providers", "cuda", ".providers:cuda", limit_s=_DRIVER_LIMIT_S, if_broken=Mark.WARNING),
+        Check("GPU and providers", "others", ".providers:others", if_broken=Mark.NOTE),
         Check("Models", "bundled files", ".models:bundled"),
         *own,
         Check("Detectors", "yunet", ".models:detector", {"name": "yunet"}),

@@ -71,7 +71,7 @@ def examine(
         told: told of each area once it is complete.
         checks: those that run in processes of their own; None for all.
     """
-    machine = (system.system(), system.processor_found(), *system.memory(), system.disk(Path.cwd()))
+    machine = (system.system(), system.processor_found(), *system.memory(), system.disk(), system.temporary_folder())
     areas = [Area("System", (*machine, *settings))]
     told(areas[0])
     for area in _in_processes(doctor_checks(model) if checks is None else checks, begun):

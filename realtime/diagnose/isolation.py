@@ -62,25 +62,27 @@ class Processes:
 
     def look(self, check: Check) -> list[Finding]:
         """What ``check`` finds. It fails for nothing: a crash, a hang and nonsense are findings, too."""
-        # Files, not pipes: what a killed process had started may hold a pipe open for ever.
-        with tempfile.TemporaryFile() as answered, tempfile.TemporaryFile() as said:
-            try:
-                code = self._run(check, answered, said)
-            except OSError as error:  # no memory for a process, say
-                return [_broken(check, f"could not be looked at: {one_line(error)}", "check-failed")]
-            if code is None:
-                return [_broken(check, f"no answer within {check.limit_s:g} s", "check-hangs")]
-            if code < 0:
-                return [_broken(check, f"crashed with {_signal_name(-code)}", "check-crashes")]
-            try:
-                answered.seek(0)
-                found = json.loads(answered.read())
-                if "error" in found:
-                    return [_broken(check, found["error"], "check-failed")]
-                return [Finding.from_json(each) for each in found["findings"]]
-            except (ValueError, TypeError, KeyError):
-                last = _last_line(said)
-                return [_broken(check, f"ended with exit code {code}{last and f': {last}'}", "check-crashes")]
+        try:
+            # Files, not pipes: what a killed process had started may hold a pipe open for ever.
+            with tempfile.TemporaryFile() as answered, tempfile.TemporaryFile() as said:
+                return self._read(check, self._run(check, answered, said), answered, said)
+        except OSError as error:  # no memory for a process, no room for a file
+            return [_broken(check, f"could not be looked at: {one_line(error)}", "check-failed")]
+
+    def _read(self, check: Check, code: int | None, answered: IO[bytes], said: IO[bytes]) -> list[Finding]:
+        if code is None:
+            return [_broken(check, f"no answer within {check.limit_s:g} s", "check-hangs")]
+        if code < 0:
+            return [_broken(check, f"crashed with {_signal_name(-code)}", "check-crashes")]
+        answered.seek(0)
+        try:
+            found = json.loads(answered.read())
+            if "error" in found:
+                return [_broken(check, found["error"], "check-failed")]
+            return [Finding.from_json(each) for each in found["findings"]]
+        except (ValueError, TypeError, KeyError):
+            last = _last_line(said)
+            return [_broken(check, f"ended with exit code {code}{last and f': {last}'}", "check-crashes")]
 
     def _run(self, check: Check, answered: IO[bytes], said: IO[bytes]) -> int | None:
         """The exit code, negative for a signal; None where it took too long."""

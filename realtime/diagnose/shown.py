@@ -50,8 +50,12 @@ def summary_lines(examination: Examination) -> list[str]:
 
 def echo(lines: Iterable[str]) -> None:
     """Print to stdout, without colour where NO_COLOR (no-color.org) is set or there is no terminal."""
+    encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
-        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+        # A camera may be called anything; a terminal may know little.
+        click.echo(
+            line.encode(encoding, "replace").decode(encoding), color=False if os.environ.get("NO_COLOR") else None
+        )
 
 
 def _finding_lines(finding: Finding, names: int, width: int) -> list[str]:

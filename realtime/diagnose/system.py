@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fer_live.machine import processor
 
 from .findings import Finding, Mark
 
-__all__ = ["disk", "memory", "processor_found", "system", "usable_cores"]
+__all__ = ["disk", "memory", "processor_found", "system", "temporary_folder", "usable_cores"]
 
 GIB = 2**30
 _LEAST_DISK = 1 * GIB
@@ -81,12 +82,14 @@ def memory(meminfo: Path = _PROC / "meminfo", cgroup: Path = _CGROUP) -> list[Fi
     return [Finding("memory", Mark.OK, told, facts=facts)]
 
 
-def disk(folder: Path) -> Finding:
-    """Whether files can be written to ``folder``, and how many."""
+def disk() -> Finding:
+    """Whether files can be written to the current folder, and how much."""
+    folder = Path(".")
     try:
+        folder = folder.absolute()
         usage = shutil.disk_usage(folder)
     except OSError as error:
-        return Finding("disk", Mark.WARNING, f"{folder}: {error.strerror or error}", "folder-read-only")
+        return Finding("disk", Mark.WARNING, f"the current folder: {error.strerror or error}", "folder-read-only")
     told = f"{usage.free / GIB:.1f} of {usage.total / GIB:.1f} GiB free in the current folder, {folder}"
     facts = {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -94,6 +97,16 @@ def disk(folder: Path) -> Finding:
     if usage.free < _LEAST_DISK:
         return Finding("disk", Mark.WARNING, told, "disk-full", facts)
     return Finding("disk", Mark.OK, told, facts=facts)
+
+
+def temporary_folder() -> Finding:
+    """Whether there is one: the checks need it, and so does a run now and then."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"x")
+    except OSError as error:
+        return Finding("temporary", Mark.TROUBLE, error.strerror or str(error), "no-temporary-folder")
+    return Finding("temporary", Mark.OK, tempfile.gettempdir())
 
 
 def _distribution() -> str:

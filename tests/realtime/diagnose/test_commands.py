@@ -48,7 +48,7 @@ def test_doctor_for_machines(tmp_path: Path, tiny_model: Path) -> None:
         ("System", "settings"),
         ("Packages", "opencv"),
         ("Display", "window"),
-        ("GPU and execution providers", "cpu"),
+        ("GPU and providers", "cpu"),
         ("Models", "--model"),
         ("Models", "expression.onnx"),
         ("Detectors", "yunet"),

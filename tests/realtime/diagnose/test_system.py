@@ -5,6 +5,7 @@ import pytest
 
 from fer_live.realtime.diagnose import system
 from fer_live.realtime.diagnose.findings import Mark
+from fer_live.realtime.diagnose.isolation import Check, Processes
 
 
 @pytest.mark.parametrize(
@@ -50,13 +51,31 @@ def test_memory(tmp_path: Path) -> None:
 
 
 def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert system.disk(tmp_path).facts["free_bytes"] > 0
-    assert system.disk(tmp_path / "none").advice == "folder-read-only"
-    monkeypatch.setattr(system.os, "access", lambda *_: False)
-    assert system.disk(tmp_path).advice == "folder-read-only"
-    monkeypatch.undo()
-    monkeypatch.setattr(system, "_LEAST_DISK", 2**80)
-    assert system.disk(tmp_path).advice == "disk-full"
+    monkeypatch.chdir(tmp_path)
+    assert system.disk().facts == system.disk().facts | {"folder": str(tmp_path)}
+    with monkeypatch.context() as patched:
+        patched.setattr(system.os, "access", lambda *_: False)
+        assert system.disk().advice == "folder-read-only"
+    with monkeypatch.context() as patched:
+        patched.setattr(system, "_LEAST_DISK", 2**80)
+        assert system.disk().advice == "disk-full"
+
+
+def test_a_current_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert (system.disk().mark, system.disk().advice) == (Mark.WARNING, "folder-read-only")
+
+
+def test_no_place_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert system.temporary_folder().mark is Mark.OK
+    monkeypatch.setattr(system.tempfile, "tempdir", str(tmp_path / "none"))
+    assert (system.temporary_folder().mark, system.temporary_folder().advice) == (Mark.TROUBLE, "no-temporary-folder")
+    with Processes() as processes:
+        (found,) = processes.look(Check("area", "thing", "os:abort"))
+    assert (found.mark, found.advice) == (Mark.TROUBLE, "check-failed")
 
 
 def test_this_machine() -> None:
