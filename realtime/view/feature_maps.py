@@ -18,9 +18,9 @@ SHARE, LEAST_LINES = 0.26, 9
 """The panel's width: a share of the frame's, and at least so many heights of a line of text."""
 
 TILE_PX = 36
-"""Least side of a tile, and of half of one on small frames."""
+"""Least side of a tile, where three of them have room beside each other."""
 
-MOST_TILES = 64
+MOST_TILES, MOST_COLUMNS = 60, 6
 
 BRIGHTEST = 0.997
 """The scale ends at this quantile of all values: a few that stand out would leave the rest dark."""
@@ -93,7 +93,7 @@ def _texts(shown: MapsShown, room: int, line: int) -> list[str]:
 
 def _plan(maps: int, width: int, height: int) -> tuple[int, int, int]:
     """Side of a tile, even, and how many columns and rows of them."""
-    columns = max(3, width // (TILE_PX + GAP))
+    columns = min(MOST_COLUMNS, max(3, width // (TILE_PX + GAP)))
     tile = max(8, (width // columns - GAP) & ~1)
     rows = max(1, min(height // (tile + GAP), -(-min(maps, MOST_TILES) // columns)))
     return tile, columns, rows

@@ -16,7 +16,7 @@ from .colour_scales import HEAT, scale_bar, scale_planes
 
 __all__ = ["draw_heat", "draw_legend", "legend_height"]
 
-OPACITY = 0.62
+OPACITY = 0.65
 """Of the hottest place: eyes and mouth are still seen under it."""
 
 FAINT = 0.2
@@ -50,7 +50,7 @@ def draw_heat(frame: Frame, square: Floats, heat: Floats) -> None:
     warm = _laid_over(smooth / smooth.max(), size_wh, x - left, y - top, side, roll_deg)
     luma, cb, cr = scale_planes(HEAT, frame.limited_range)
     level = np.rint(255 * warm).astype(np.uint8)
-    cover = OPACITY * np.clip((warm - FAINT) / (1 - FAINT), 0, 1) ** 0.7
+    cover = OPACITY * np.clip((warm - FAINT) / (1 - FAINT), 0, 1)
     _blend(frame.y[top:bottom, left:right], luma[level], cover)
     _contour(frame, warm, left, top, max(1, round(side / 160)))
     rows, columns = frame.u[top // 2 : (bottom + 1) // 2, left // 2 : (right + 1) // 2].shape

@@ -45,6 +45,10 @@ def why_no_display() -> str | None:
     return None if tried.returncode == 0 else f"no display: no window can be opened on DISPLAY={display}"
 
 
+PAINT_MS = 5
+"""Given to the window for each picture at least: after 1 or 2 ms, on a busy machine, Qt had painted nothing."""
+
+
 class Window:
     """Shows results from a channel until it is closed, the user quits, or the window is closed.
 
@@ -147,7 +151,7 @@ class Window:
         until_s, left_s = time.perf_counter() + wait_s, wait_s
         while True:
             # In pieces: signals are not seen inside, and time stamps may jump by hours.
-            pressed = cv2.waitKeyEx(max(1, round(1e3 * min(left_s, PUMP_S))))
+            pressed = cv2.waitKeyEx(max(PAINT_MS, round(1e3 * min(left_s, PUMP_S))))
             action = action_of(pressed)
             closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
             if action is Action.QUIT or closed:

@@ -126,7 +126,7 @@ def test_a_watched_file_waits_for_each_frames_time(monkeypatch: pytest.MonkeyPat
     gui.install(monkeypatch)
     monkeypatch.setattr(module.time, "perf_counter", lambda: 100.0)
     window(filled(4), paced=True).run()
-    assert gui.waits_ms == [1, 40, 50, 30, 50, 50, 20]  # in pieces of at most 50 ms
+    assert gui.waits_ms == [5, 40, 50, 30, 50, 50, 20]  # in pieces of at most 50 ms
 
 
 def test_a_second_interrupt_ends_a_window_that_gets_no_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
