@@ -92,10 +92,12 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
     """Find the faces in a video and label their expressions, live or from a file.
 
     \b
-    fer-live --camera 0
-    fer-live --video clip.mp4 --out annotated.mp4
+    fer-live --camera 0                                  # a window; q ends
+    fer-live --video clip.mp4 --out annotated.mp4        # annotated, with its sound
     fer-live --video clip.mp4 --save faces.csv --events expressions.vtt
     fer-live --image photo.jpg --out annotated.jpg
+    fer-live --serve --open                              # a page in the browser
+    fer-live doctor                                      # what works on this machine
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if context.invoked_subcommand is None:
         Settings.of(context).check()

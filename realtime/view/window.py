@@ -39,7 +39,7 @@ def why_no_display() -> str | None:
         return "no display (DISPLAY is not set)"
     code = "import cv2; cv2.namedWindow('display'); cv2.destroyAllWindows()"
     try:
-        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=TRY_S, check=False)
+        tried = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no display: DISPLAY={display} does not answer within {TRY_S:.0f} s"
     return None if tried.returncode == 0 else f"no display: no window can be opened on DISPLAY={display}"

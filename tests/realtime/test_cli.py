@@ -292,3 +292,14 @@ def test_a_file_cannot_be_late(clip: Path, tmp_path: Path, tiny_model: Path) -> 
     assert_refused(run(*arguments, "--target-latency", 40), "clip.mp4", "--target-latency")
     assert_refused(run(*arguments, "--trace", tmp_path / "none" / "trace.json"), "trace.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_stands_under_a_heading() -> None:
+    """``Other`` is for what belongs to no area; a new option's ``with_options`` names its heading."""
+    import click
+
+    from fer_live.cli_options import headings_of
+    from fer_live.realtime.cli import command
+
+    other = headings_of(command, click.Context(command)).pop("Other")
+    assert [option.opts[-1] for option in other] == ["--trace", "--debug", "--version", "--help"]
