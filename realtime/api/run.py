@@ -28,6 +28,8 @@ def open_run(source: str | os.PathLike[str] | int | None, options: Mapping[str, 
     asked = run_options("open", {**options, **({} if source is None else source_option(source))})
     if asked.source is None:
         raise ValueError("open() needs a source: a video, a photo, a folder of photos or a camera's number")
+    if asked.data.groups is not None:
+        raise ValueError("aggregate_only: results are about single faces; fer-live --aggregate-only shows none")
     return Run(_Photos(asked) if asked.source.image is not None else _Video(asked))
 
 

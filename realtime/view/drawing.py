@@ -23,6 +23,8 @@ class Drawing:
 
     def __init__(self, *, style: Style | None = None, labels: bool = True, with_notice: bool = False) -> None:
         self._style, self._with_notice = style, with_notice
+        self.shows_faces = style is None and labels
+        """Whether something of a single face may be shown: its crop, or what the model makes of that."""
         self._annotator = Annotator() if labels else None
 
     def cover(self, result: Result) -> None:

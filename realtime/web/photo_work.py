@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.realtime.data.options import DataOptions
-from fer_live.realtime.photos.annotated import save_picture
+from fer_live.realtime.photos.annotated import covered, save_picture
 from fer_live.realtime.photos.photo import Photo
 from fer_live.realtime.photos.run import PhotoRun
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.sources.options import Wanted
-from fer_live.realtime.view.anonymise import Style, anonymise_picture
 
 from .outputs import FACES, THUMBS, tables_of
 from .task import Task
@@ -43,9 +42,7 @@ def work_on_photo(task: Task, tell: Callable[..., None]) -> list[str]:
         for photo in run:
             height, width = photo.image.shape[:2]
             tell("opened", kind="photo", width=width, height=height, frames=1)
-            image, covered = photo.image.copy(), task.run.view.anonymise
-            if covered is not None:
-                anonymise_picture(image, photo.faces.squares, Style(covered))
+            image = covered(photo.image, photo.result, task.run.view)
             save_picture(thumbs_of(image, photo.faces.squares), Path(THUMBS))
             Path(FACES).write_text(json.dumps(faces_of(photo), separators=(",", ":")))
         run.end()
