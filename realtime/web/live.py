@@ -108,7 +108,7 @@ async def _take(visit: _Visit, message: Any) -> None:
         await visit.do(asked.pop("do"), asked)
     except FerLiveError as error:
         visit.viewer.tell("error", {"error": one_line(error)})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         visit.viewer.tell("error", {"error": f"that can't be asked for: {one_line(error)}"})
 
 
