@@ -19,6 +19,7 @@ from fer_live.contract import Contract
 from .source_state import SourceState
 
 __all__ = [
+    "Changes",
     "Classifier",
     "ColourTags",
     "Detector",
@@ -152,6 +153,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.probabilities)
 
+    def only(self, which: slice) -> Predictions:
+        """Those of some of the faces."""
+        return Predictions(self.probabilities[which], self.labels)
+
 
 class Doubt(StrEnum):
     """Why no expression is claimed for a face; the value is how it is shown."""
@@ -195,6 +200,31 @@ class Expressions:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """How the N faces of one frame have changed from their own neutral.
+
+    ``nats``: (N, C) float32, for each label how much more (or less) than then its probability stands out, as a
+    centred log-ratio; rows sum to 0; NaN while the neutral is being learned. ``shown``: (N,) int64, which label has
+    gained so much that it is told; -1 for none. ``left_s``: (N,) float32, seconds for which the neutral must still be
+    learned, 0 when it is known.
+    """
+
+    nats: Floats
+    shown: NDArray[np.int64]
+    left_s: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.nats)
+        if self.nats.ndim != 2 or self.shown.shape != (n,) or self.left_s.shape != (n,):
+            raise ValueError(
+                f"expected (N, C), (N,), (N,), found {self.nats.shape}, {self.shown.shape}, {self.left_s.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.nats)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A frame with all that was found in it.
 
@@ -203,7 +233,9 @@ class Result:
     source gave the frame, by ``time.perf_counter``. ``crops``: (M, 1, S, S) uint8 of the faces that are fresh, in
     their order, as the classifier saw them: nothing is drawn on them; None where nobody cut any. ``is_last``: whether
     a live run pauses after this frame. ``heads``: (K, 4) float32, as ``Faces.squares``, all that may be a head and is
-    covered on the frame, labelled or not, and there are no ``crops`` then; None where faces are shown.
+    covered on the frame, labelled or not, and there are no ``crops`` then; None where faces are shown. ``other``: what
+    another model says of the same faces; None where none is compared. ``changes``: from each face's own neutral; None
+    where it is not learned.
     """
 
     frame: Frame
@@ -215,6 +247,8 @@ class Result:
     crops: NDArray[np.uint8] | None = None
     is_last: bool = False
     heads: Floats | None = None
+    other: Expressions | None = None
+    changes: Changes | None = None
 
     def __post_init__(self) -> None:
         if not len(self.faces) == len(self.track_ids) == len(self.expressions):
@@ -222,6 +256,9 @@ class Result:
                 f"faces, track_ids and expressions must be equally many, found {len(self.faces)}, "
                 f"{len(self.track_ids)}, {len(self.expressions)}"
             )
+        for each in (self.other, self.changes):
+            if each is not None and len(each) != len(self.faces):
+                raise ValueError(f"other and changes must be of the {len(self.faces)} faces, found {len(each)}")
 
 
 class Source(Protocol):

@@ -43,6 +43,8 @@ class EngineOptions:
     exact: bool = False
     smooth: bool = True
     target_latency: float | None = None
+    compare: Path | None = None
+    calibrate: float | None = None
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Self:
@@ -70,6 +72,7 @@ class EngineOptions:
             "classify_every": 1 if self.exact else self.classify_every,
             "smooth": self.smooth,
             "target_latency_ms": self.target_latency,
+            "calibrate_s": self.calibrate,
         }
 
     def detect_size_for(self, info: SourceInfo) -> int:
@@ -207,6 +210,18 @@ def engine_options(command: F) -> F:
             type=click.FloatRange(1, 10_000),
             metavar="MS",
             help="Live: spend less on finding and reading faces where frames come out later than this.",
+        ),
+        click.option(
+            "--compare",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Read every face with this .onnx, too: show and save both answers, and count where they differ.",
+        ),
+        click.option(
+            "--calibrate",
+            type=click.FloatRange(1, 600),
+            metavar="SECONDS",
+            help="Learn each face's neutral for so long from when it comes, then tell how it changes from that.",
         ),
     ]
     return with_options(command, options, heading="Finding and reading faces")

@@ -25,11 +25,11 @@ from .admission import Admission
 from .channel import Channel, Overflow
 from .datatypes import Classifier, Detector, Floats, Frame, Looker, Predictions, Result, Sink, Source
 from .governor import Effort, Governor
+from .labels.labelling import Labeller
 from .labels.quality import measure
-from .labels.smoothing import Smoother
 from .observer import Observer, Observers
 from .pause import Pause
-from .setup import Setup, check_same_labels
+from .setup import Setup, check_same_crops, check_same_framing, check_same_labels
 from .stats import Summary
 from .tracking.finder import FaceFinder, Found
 from .tracking.freshness import Freshness
@@ -88,6 +88,8 @@ class Pipeline:
         heads: finds what is to be covered; None where faces are shown.
         drawing: what is done to the picture; None: faces are annotated.
         bare_display: the display gets pictures on which nothing is drawn; heads are covered on them, too.
+        other: also reads every face that the classifier reads, for comparison; None for nobody.
+        calibrate_s: how long each face's neutral is learned, to tell the changes from it; None: not at all.
         on_change: called with the new setup and the first frame that is worked on with it, on the detector's thread.
     """
 
@@ -108,11 +110,15 @@ class Pipeline:
         heads: HeadFinder | None = None,
         drawing: Drawing | None = None,
         bare_display: bool = False,
+        other: Classifier | None = None,
+        calibrate_s: float | None = None,
         on_change: Callable[[Setup, Frame], None] = lambda _, __: None,
     ) -> None:
         live = source.info.is_live
         self._source = source
-        self._setup = self._wanted = Setup(detector, classifier, smooth)
+        self._setup = self._wanted = Setup(detector, classifier, smooth, other)
+        if other is not None:
+            check_same_crops(classifier.contract, other.contract)
         self._wanted_lock = threading.Lock()
         self._on_change = on_change
         self.pause = Pause(live=live)
@@ -121,13 +127,16 @@ class Pipeline:
         self._effort: Effort | None = None
         self._finder = FaceFinder(detector, detect_every=detect_every)
         self._freshness = Freshness(classify_every)
-        self._smoother = Smoother(classifier.contract.labels, enabled=smooth)
+        self._labeller = Labeller(
+            classifier.contract.labels, smooth=smooth, compare=other is not None, learn_s=calibrate_s
+        )
         written = any(sink.needs_pixels for sink in sinks)
         self._lookers = [sink for sink in sinks if isinstance(sink, Looker)]
         shown = written or display is not None
         self._drawing = (drawing or Drawing()) if shown or self._lookers else None
         self._draws, self._bare = written or (display is not None and not bare_display), bare_display
         self._heads = heads
+        self._shows_faces = heads is None and (drawing is None or drawing.shows_faces)
         governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
         self.observers = Observers([*observers, *governors])
         """Who looks on; to be told by whoever takes from the display."""
@@ -182,17 +191,23 @@ class Pipeline:
         of its expression is forgotten; a frame is read by the classifier for which its faces were cut out.
 
         Raises:
-            ModelError: the classifier has other labels.
+            ModelError: the classifier has other labels; or it needs other crops, and is to be compared, or another
+                framing, and heads are covered.
         """
         if classifier is not None:
-            check_same_labels(self._wanted.classifier.contract, classifier.contract)
+            before, after = self._wanted.classifier.contract, classifier.contract
+            check_same_labels(before, after)
+            if self._heads is not None:
+                check_same_framing(before, after)
+            if self._wanted.other is not None:
+                check_same_crops(self._wanted.other.contract, after)
         with self._wanted_lock:
-            before = self._wanted
+            wanted = self._wanted
             self._wanted = replace(
-                before,
-                detector=before.detector if detector is None else detector,
-                classifier=before.classifier if classifier is None else classifier,
-                smooth=before.smooth if smooth is None else smooth,
+                wanted,
+                detector=wanted.detector if detector is None else detector,
+                classifier=wanted.classifier if classifier is None else classifier,
+                smooth=wanted.smooth if smooth is None else smooth,
             )
 
     def start(self) -> None:
@@ -366,37 +381,50 @@ class Pipeline:
         while batch := self._detected.get_many(self._batch, fill=True):
             for setup, entries in groupby(batch, key=lambda entry: entry.setup):
                 if setup.classifier is not before.classifier:
-                    self._smoother.forget()
-                self._smoother.enabled = setup.smooth
+                    self._labeller.forget()
+                self._labeller.show_smoothed(setup.smooth)
                 before = setup
                 self._classify(setup, list(entries))
         self._classified.close()
 
     def _classify(self, setup: Setup, batch: Sequence[_Detected]) -> None:
         started_s = time.perf_counter()
-        predictions = setup.classifier.classify(np.concatenate([entry.crops for entry in batch]))
+        crops = np.concatenate([entry.crops for entry in batch])
+        predictions = setup.classifier.classify(crops)
+        other = None if setup.other is None else setup.other.classify(crops)
         done_s = time.perf_counter()
         self.observers.worked("classify", [entry.frame.index for entry in batch], started_s, done_s)
         each_ms = 1e3 * (done_s - started_s) / len(batch)
         first = 0
         for entry in batch:
-            mine = predictions.probabilities[first : first + len(entry.rows)]
-            first += len(entry.rows)
-            self._classified.put(self._labelled(entry, Predictions(mine, predictions.labels), each_ms))
+            mine = slice(first, first + len(entry.rows))
+            first = mine.stop
+            raw, second = predictions.only(mine), None if other is None else other.only(mine)
+            self._classified.put(self._labelled(entry, raw, second, each_ms))
             self.observers.queued("write", len(self._classified))
 
-    def _labelled(self, entry: _Detected, raw: Predictions, classify_ms: float) -> Result:
+    def _labelled(self, entry: _Detected, raw: Predictions, other: Predictions | None, classify_ms: float) -> Result:
         started_s = time.perf_counter()
         faces, rows, track_ids = entry.found.faces, entry.rows, entry.found.track_ids
         keypoints = None if faces.keypoints is None else faces.keypoints[rows]
         quality = measure(entry.crops, faces.squares[rows], keypoints)
-        expressions = self._smoother.update(entry.frame.time_s, track_ids, rows, raw, quality)
+        said = self._labeller.update(entry.frame.time_s, track_ids, rows, raw, other, quality)
         done_s = time.perf_counter()
         self.observers.worked("smooth", (entry.frame.index,), started_s, done_s)
         latency = {**entry.latency_ms, "classify": classify_ms, "smooth": 1e3 * (done_s - started_s)}
-        crops = entry.crops if entry.heads is None else None  # they show faces
+        crops = entry.crops if self._shows_faces else None
         return Result(
-            entry.frame, faces, track_ids, expressions, latency, entry.grabbed_s, crops, entry.is_last, entry.heads
+            entry.frame,
+            faces,
+            track_ids,
+            said.expressions,
+            latency,
+            entry.grabbed_s,
+            crops,
+            entry.is_last,
+            entry.heads,
+            said.other,
+            said.changes,
         )
 
     def _run_write(self) -> None:

@@ -45,6 +45,8 @@ class RunOptions:
             values.pop("trace"),
         )
         options._check_different()
+        if options.engine.calibrate is not None and options.data.groups is not None:
+            raise click.UsageError("--calibrate tells of single faces: leave it out with --aggregate-only")
         return options
 
     @property

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from fer_live.cli_errors import one_line
-from fer_live.errors import FerLiveError, SinkError
+from fer_live.errors import FerLiveError, ModelError, SinkError
 
 from .channel import Channel, Overflow
 from .controls import Controls
+from .data.comparison import Comparison
 from .data.manifest import change_fact, run_facts
 from .data.outputs import DataOutputs
+from .data.rows import FaceRows, Rows
 from .datatypes import Detector, Frame, Result, Sink, Source, SourceInfo
 from .detectors.registry import create_detector
-from .engine_options import open_models
+from .engine_options import open_model, open_models
 from .inference.classifier import OnnxClassifier
 from .messages import Messages
 from .observer import Observer
 from .pipeline import BATCH_FRAMES, Pipeline
 from .run_options import RunOptions
-from .setup import Setup
+from .setup import Setup, check_same_crops
 from .sinks.video_file import VideoFileSink
 from .source_state import SourceState
 from .sources.open_source import open_source, sound_file
@@ -74,6 +76,7 @@ class Session:
         paced: whether the display gets every frame of a file, to be shown at the file's own pace.
         video: the annotated video, None where none was asked for.
         data: the data outputs, None where none were asked for.
+        comparison: counts where another model agrees, None where none was asked for.
 
     Raises:
         FerLiveError: from entering: the source, a model or an output can't be opened, or they don't go together.
@@ -88,6 +91,7 @@ class Session:
     display: Channel[Result] | None = None
     video: VideoFileSink | None = None
     data: DataOutputs | None = None
+    comparison: Comparison | None = None
     paced = False
 
     def __init__(
@@ -127,10 +131,12 @@ class Session:
                 )
             )
         self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
+        other = self._open_other(info)
         if options.data.asked:
             asked = asdict(options.engine) | asdict(options.view)
             self._facts = run_facts(info, self.classifier, self.detector, asked)
-            data = DataOutputs(options.data, self.classifier.contract.labels, info, sound_of, self._facts)
+            labels = self.classifier.contract.labels
+            data = DataOutputs(options.data, labels, info, sound_of, self._facts, self._make_rows())
             self.data = stack.enter_context(data)
             observers.append(self.data.counts)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
@@ -142,6 +148,7 @@ class Session:
             observers.append(self.stats)
         sinks: list[Sink] = [self.video] if self.video is not None else []
         sinks += self.data.sinks if self.data is not None else []
+        sinks += [self.comparison] if self.comparison is not None else []
         arguments = options.engine.pipeline_arguments()
         self.pipeline = Pipeline(
             self.source,
@@ -155,11 +162,33 @@ class Session:
             bare_display=self._bare,
             # Who only watches a file sees what a key changes a few frames later, not a few batches.
             batch_frames=1 if self.paced and self._watch == Watch.VIEWER else BATCH_FRAMES,
+            other=other,
             on_change=self._note_change,
             **arguments,
         )
         self.controls = Controls(self.pipeline, options.engine, info, self.messages.say)
         stack.callback(self.controls.close)
+
+    def _open_other(self, info: SourceInfo) -> OnnxClassifier | None:
+        """The model that is compared with the one of the run."""
+        path = self._options.engine.compare
+        if path is None:
+            return None
+        other = open_model(replace(self._options.engine, model=path), info, lambda _: None)
+        try:
+            check_same_crops(self.classifier.contract, other.contract)
+        except ModelError as error:
+            raise ModelError(f"--compare {path}: {error}") from error
+        self.comparison = Comparison(other.contract.labels, path.name, other.sha256)
+        return other
+
+    def _make_rows(self) -> Callable[[], Rows] | None:
+        """What makes the rows of a table, where they have columns that others have not."""
+        engine, labels = self._options.engine, self.classifier.contract.labels
+        compared, calibrated = engine.compare is not None, engine.calibrate is not None
+        if self._options.data.groups is not None or not (compared or calibrated):
+            return None
+        return lambda: FaceRows(labels, compared=compared, calibrated=calibrated)
 
     def _note_change(self, setup: Setup, frame: Frame) -> None:
         """Another setup holds from this frame on; on the detector's thread."""
@@ -197,6 +226,8 @@ class Session:
         """
         summary = self.pipeline.wait()
         self._ended = True
+        if self.comparison is not None:
+            self._facts["comparison"] = self.comparison.as_document(with_labels=self._options.data.groups is None)
         self._facts["pauses"] = [asdict(hole) for hole in self.pipeline.pause.holes]
         if self.data is not None:
             self.data.end(interrupted=self.pipeline.stopped)

@@ -43,7 +43,9 @@ def now_utc() -> str:
 def run_facts(
     info: SourceInfo, classifier: OnnxClassifier, detector: Detector, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """What is known of a run before its first frame, as JSON values; ``changes`` and ``pauses`` are filled later.
+    """What is known of a run before its first frame, as JSON values.
+
+    ``changes``, ``pauses`` and ``comparison`` are filled in later.
 
     Args:
         info: of the source.
@@ -75,6 +77,7 @@ def run_facts(
         },
         "changes": [],
         "pauses": [],
+        "comparison": None,
     }
 
 

@@ -38,10 +38,12 @@ class FaceRows:
 
     Args:
         labels: the model's.
+        compared: see :func:`~.schema.columns_for`, like the next.
+        calibrated: likewise.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.columns = columns_for(labels)
+    def __init__(self, labels: Sequence[str], *, compared: bool = False, calibrated: bool = False) -> None:
+        self.columns = columns_for(labels, compared=compared, calibrated=calibrated)
 
     def of(self, result: Result, now_s: float) -> list[Row]:
         """See :class:`Rows`, like the next."""

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Doubt, Result
 
-__all__ = ["Column", "Row", "Value", "as_markdown", "columns_for", "group_columns_for", "rows_of"]
+__all__ = ["NO_CHANGE", "Column", "Row", "Value", "as_markdown", "columns_for", "group_columns_for", "rows_of"]
 
 Kind = Literal["integer", "number", "text", "truth"]
 Value = int | float | str | bool | None
 Row = tuple[Value, ...]
 
-_TIME_DIGITS, _PIXEL_DIGITS, _SHARE_DIGITS, _MS_DIGITS = 6, 2, 6, 3
+_TIME_DIGITS, _PIXEL_DIGITS, _SHARE_DIGITS, _MS_DIGITS, _NAT_DIGITS = 6, 2, 6, 3, 4
 """Decimals that are kept: of a microsecond, a hundredth of a pixel; float32 probabilities have no more."""
+
+
+NO_CHANGE = "none"
+"""In ``change_label``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,14 @@ class Column:
     may_be_empty: bool = False
 
 
-def columns_for(labels: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of a row about a face on a frame, in order, for a model with these labels."""
+def columns_for(labels: Sequence[str], *, compared: bool = False, calibrated: bool = False) -> tuple[Column, ...]:
+    """The columns of a row about a face on a frame, in order, for a model with these labels.
+
+    Args:
+        labels: the model's.
+        compared: with those of another model.
+        calibrated: with those of the change from the face's neutral.
+    """
     doubts = ", ".join(f'"{doubt}"' for doubt in Doubt)
     return (
         Column("time_s", "number", "s", "when the frame is shown, from the container; live, since the first frame"),
@@ -53,6 +63,25 @@ def columns_for(labels: Sequence[str]) -> tuple[Column, ...]:
         Column("uncertain_why", "text", "", f"the first reason that holds: {doubts}", may_be_empty=True),
         Column("fresh", "truth", "", "whether the model read the face on this very frame"),
         Column("latency_ms", "number", "ms", "from when the source gave the frame to this row; never the same twice"),
+        *(_other_columns(labels) if compared else ()),
+        *(_change_columns(labels) if calibrated else ()),
+    )
+
+
+def _other_columns(labels: Sequence[str]) -> tuple[Column, ...]:
+    return (
+        *(Column(f"other_p_{each}", "number", "0..1", f"raw_{each} of the other model") for each in labels),
+        Column("other_label", "text", "", "raw_label of the other model: where the two differ, the models disagree"),
+        Column("other_shown_label", "text", "", "shown_label of the other model"),
+    )
+
+
+def _change_columns(labels: Sequence[str]) -> tuple[Column, ...]:
+    nats = "how much more it stands out than in the face's neutral, log-ratio"
+    told = f'the label that has gained so much that it is told, else "{NO_CHANGE}"; empty while the neutral is learned'
+    return (
+        *(Column(f"change_{each}", "number", "nats", f'"{each}": {nats}', may_be_empty=True) for each in labels),
+        Column("change_label", "text", "", told, may_be_empty=True),
     )
 
 
@@ -83,6 +112,8 @@ def group_columns_for(labels: Sequence[str], min_group: int) -> tuple[Column, ..
 def rows_of(result: Result, now_s: float) -> list[Row]:
     """A row a face of ``result``, values in the order of :func:`columns_for`; no number is infinite or NaN.
 
+    What another model says and what has changed are there where the result has it.
+
     Args:
         result: what was found in a frame.
         now_s: the present, by ``time.perf_counter``.
@@ -103,6 +134,8 @@ def rows_of(result: Result, now_s: float) -> list[Row]:
         said.shown.tolist(),
         said.doubts,
         said.fresh.tolist(),
+        _others(result),
+        _changes(result),
         strict=True,
     )
     return [
@@ -119,8 +152,29 @@ def rows_of(result: Result, now_s: float) -> list[Row]:
             None if doubt is None else str(doubt),
             fresh,
             latency_ms,
+            *others,
+            *changes,
         )
-        for track, box, score, raw, smoothed, likeliest, shown, doubt, fresh in columns
+        for track, box, score, raw, smoothed, likeliest, shown, doubt, fresh, others, changes in columns
+    ]
+
+
+def _others(result: Result) -> Sequence[Row]:
+    other = result.other
+    if other is None:
+        return [()] * len(result.faces)
+    labels, raw = other.raw.labels, other.raw.probabilities
+    columns = zip(_lists(raw, _SHARE_DIGITS), raw.argmax(axis=1).tolist(), other.shown.tolist(), strict=True)
+    return [(*row, labels[likeliest], labels[shown]) for row, likeliest, shown in columns]
+
+
+def _changes(result: Result) -> Sequence[Row]:
+    changes, labels = result.changes, result.expressions.raw.labels
+    if changes is None:
+        return [()] * len(result.faces)
+    columns = zip(_lists(changes.nats, _NAT_DIGITS), changes.shown.tolist(), changes.left_s.tolist(), strict=True)
+    return [
+        (*nats, None if left_s > 0 else labels[shown] if shown >= 0 else NO_CHANGE) for nats, shown, left_s in columns
     ]
 
 
