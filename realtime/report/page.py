@@ -136,7 +136,10 @@ def _summary(seen: Gathering) -> str:
 
 
 def _legend(seen: Gathering) -> str:
-    return "".join(f"<li>{chip(state)}{escape(state_name(state))}</li>" for state in seen.states)
+    """All labels, and the reasons that were found."""
+    found = zip(seen.states, seen.totals.tolist(), strict=True)
+    shown = [state for number, (state, count) in enumerate(found) if count or number < len(seen.labels)]
+    return "".join(f"<li>{chip(state)}{escape(state_name(state))}</li>" for state in shown)
 
 
 def _binned(seen: Gathering) -> str:

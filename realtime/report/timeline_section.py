@@ -27,12 +27,11 @@ def face_said(face: FaceSeen, seen: Gathering) -> str:
     if not claimed.sum():
         return f"{name} is uncertain all the time."
     most = int(claimed.argmax())
-    parts = [
-        f"{name} mostly looks <b>{escape(labels[most])}</b> ({percent(int(claimed[most]), face.frames)} of its time)"
-    ]
-    if uncertain:
-        parts.append(f"uncertain for {percent(uncertain, face.frames)}")
-    return ", ".join(parts) + "."
+    label = f"<b>{escape(labels[most])}</b>"
+    if claimed[most] == face.frames:
+        return f"{name} looks {label} all the time."
+    said = f"{name} mostly looks {label} ({percent(int(claimed[most]), face.frames)} of its time)"
+    return f"{said}, and is uncertain for {percent(uncertain, face.frames)}." if uncertain else f"{said}."
 
 
 def face_rows(seen: Gathering, scale: Scale) -> str:

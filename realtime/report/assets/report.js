@@ -108,7 +108,7 @@
 
   function drawAxis(wide) {
     const axis = timeline.querySelector(".axis"), [from, to] = view;
-    const least = (to - from) / Math.max(2, wide / 110) / 1000;
+    const least = (to - from) / Math.max(2, wide / 80) / 1000;
     const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
     const step = 1000 * (steps.find((each) => each >= least) || 86400 * Math.ceil(least / 86400));
     const ticks = [];

@@ -1,5 +1,6 @@
 """``--report`` as a user gives it, and the page in a real browser."""
 
+import base64
 import csv
 import json
 import os
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,6 +51,16 @@ def test_totals_and_spans_equal_the_rows(astronaut: Path) -> None:
     assert shown == pytest.approx(said)
     assert json.loads(astronaut.with_name("out.html.manifest.json").read_text())["exit_state"] == "complete"
     assert str(ROOT) not in text and "data:image/jpeg;base64," in text
+
+
+def test_thumbnails_are_anonymised(tmp_path: Path) -> None:
+    clip, path = ROOT / "samples" / "astronaut.mp4", tmp_path / "out.html"
+    done = run("--video", clip, "--device", "cpu", "--report", path, "--thumbnails", "--anonymise", "box")
+    assert done.returncode == 0, done.stderr
+    (coded,) = re.findall(r"data:image/jpeg;base64,([^\"]+)", path.read_text(encoding="utf-8"))
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_COLOR)
+    middle = image[20:90, 20:90].astype(int)
+    assert np.ptp(middle.reshape(-1, 3), axis=0).max() <= 12, "a grey box is all that is left of a head"
 
 
 @pytest.mark.parametrize(
