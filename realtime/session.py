@@ -212,6 +212,7 @@ class Session:
             style=None if view.anonymise is None else Style(view.anonymise),
             labels=self._options.data.groups is None,
             with_notice=view.notice,
+            other_name=None if self._options.engine.compare is None else self._options.engine.compare.name,
         )
 
     def _open_source(self) -> Source:

@@ -6,6 +6,7 @@ size of text, how much its tag says) is kept from frame to frame, so that it doe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.palette import LABEL_COLOURS
-from fer_live.realtime.datatypes import Doubt, Result
+from fer_live.realtime.datatypes import Changes, Doubt, Expressions, Result
 
 from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
 
@@ -22,6 +23,12 @@ __all__ = ["Annotator"]
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, even."""
+
+_Spans = tuple[tuple[int, int], ...]
+"""Where bars begin and end, pixels, even."""
+
+MOST_NATS = 4.0
+"""A change that fills a bar: about the largest that can be, see :data:`~..labels.baseline.FLOOR`."""
 
 # Okabe and Ito's colour-blind safe palette (2008), sRGB, by label.
 _OTHER: Colour = (150, 150, 220)
@@ -54,6 +61,10 @@ class Annotator:
     a compact row under it, tallest bar the likeliest, in the colours of the labels. Tags say less where faces stand
     close together. A face whose expression is in doubt has a dashed box in grey, and its tag says why. Nothing is
     drawn for a face that is wholly outside the frame.
+
+    What another model says has thin bars and a tag at the foot of the box, grey where both say the same. Of a face
+    that is set against its neutral, tag and bars tell the change: bars to the right (or up) for more, to the left (or
+    down) for less.
     """
 
     show_ids: bool = True
@@ -77,25 +88,32 @@ class Annotator:
             if box[2] <= 0 or box[3] <= 0 or box[0] >= size_wh[0] or box[1] >= size_wh[1]:
                 continue
             look = self._look(track, box[2] - box[0], line, frame.time_s)
-            label = labels[shown]
-            if doubt is None:
-                ground = _colour(label)
-                canvas.outline(*box, stroke, ground)
+            name, label = track if with_ids else None, labels[shown]
+            if doubt is None and result.changes is not None:
+                label, left_s = _change_of(result.changes, number, labels)
+                said = _ways_to_say_change(name, label, left_s)
             else:
-                ground = _DOUBTED_TAG
+                said = _ways_to_say(name, label, round(100 * row[shown]), doubt)
+            ground = _colour(label) if doubt is None and label else _DOUBTED_TAG
+            if doubt is None:
+                canvas.outline(*box, stroke, ground if label else _DOUBTED)
+            else:
                 canvas.dashes(*box, stroke, _DOUBTED)
-            said = _ways_to_say(track if with_ids else None, label, round(100 * row[shown]), doubt)
             tag = _tag(_that_fits(look, room, said), look.text, ground, frame.limited_range)
             tag_left, tag_top = _tag_place(box, tag.size_wh, size_wh)
             tags.append((tag, tag_left, tag_top))
+            if result.other is not None:
+                second = _other_tag(result.other, number, shown, look.text, frame.limited_range)
+                tags.append((second, box[0], max(box[1], min(box[3], size_wh[1] & ~1) - look.text)))
             panel = _panel_place(look, box, labels, size_wh, taken)
             if panel is not None:
                 taken.append(panel)
-                lengths = _steps(row, _plan(labels, look.text).room)
-                canvas.blit(_panel(labels, look.text, lengths, frame.limited_range), panel[0], panel[1])
+                spans = _spans(result, number, row, _plan(labels, look.text).room)
+                canvas.blit(_panel(labels, look.text, *spans, frame.limited_range), panel[0], panel[1])
             else:
                 step = max(6, 2 * round((box[2] - box[0]) / (2 * len(labels))))
-                bars = _bars(labels, step, look.text, _steps(row, look.text), frame.limited_range)
+                spans = _spans(result, number, row, look.text)
+                bars = _bars(labels, step, look.text, *spans, frame.limited_range)
                 under = box[3] + (look.text if tag_top == box[3] else 0)
                 bars_top = min(under, (size_wh[1] & ~1) - look.text)
                 canvas.blit(bars, (box[0] + box[2] - bars.size_wh[0]) // 2, bars_top)
@@ -155,6 +173,30 @@ def _ways_to_say(track: int | None, label: str, percent: int, doubt: Doubt | Non
     return (*number, label, f"{percent}%"), (label, f"{percent}%"), (label,)
 
 
+def _change_of(changes: Changes, row: int, labels: tuple[str, ...]) -> tuple[str, int]:
+    """The label that a face shows more of than in its neutral, else "", and seconds for which that is still learned."""
+    shown = int(changes.shown[row])
+    return labels[shown] if shown >= 0 else "", math.ceil(changes.left_s[row])
+
+
+@lru_cache(maxsize=256)
+def _ways_to_say_change(track: int | None, label: str, left_s: int) -> tuple[tuple[str, ...], ...]:
+    """As :func:`_ways_to_say`, of a face that is set against its neutral."""
+    number = () if track is None else (f"#{track}",)
+    if left_s:
+        return (*number, f"learning neutral: {left_s} s"), (f"learning: {left_s} s",), (f"{left_s} s",)
+    said = f"more {label}" if label else "as neutral"
+    return (*number, said), (said,), (f"+{label}" if label else "=",)
+
+
+def _other_tag(other: Expressions, row: int, shown: int, text: int, limited_range: bool) -> Canvas:
+    """What another model says of a face of which ``shown`` is said: in colour only where it is something else."""
+    theirs = int(other.shown[row])
+    label, percent = other.smoothed.labels[theirs], round(100 * float(other.smoothed.probabilities[row, theirs]))
+    ground = _DOUBTED_TAG if theirs == shown else _colour(label)
+    return _tag(("2nd:", label, f"{percent}%"), text, ground, limited_range)
+
+
 def _that_fits(look: _Look, room: float, ways: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The way that says most and fits, changing from the one before only where it is clearly better."""
     for form, words in enumerate(ways):
@@ -205,10 +247,26 @@ def _colour(label: str) -> Colour:
     return LABEL_COLOURS.get(label, _OTHER)
 
 
-def _steps(probabilities: Sequence[float], room: int) -> tuple[int, ...]:
-    """Lengths of bars in pixels, even, at least 2, of at most ``room``."""
+def _spans(result: Result, row: int, probabilities: Sequence[float], room: int) -> tuple[_Spans, _Spans | None]:
+    """Where the bars of a face begin and end, of ``room``, and the thin ones of another model."""
+    changes, other = result.changes, result.other
+    spans = _from_zero(probabilities, room)
+    if changes is not None and changes.left_s[row] == 0:
+        spans = _from_middle(changes.nats[row].tolist(), room)
+    return spans, None if other is None else _from_zero(other.smoothed.probabilities[row].tolist(), room)
+
+
+def _from_zero(probabilities: Sequence[float], room: int) -> _Spans:
+    """Bars of lengths in pixels, even, at least 2, of at most ``room``."""
     half = room / 2
-    return tuple([2 * round(probability * half) or 2 for probability in probabilities])
+    return tuple([(0, 2 * round(probability * half) or 2) for probability in probabilities])
+
+
+def _from_middle(nats: Sequence[float], room: int) -> _Spans:
+    """Bars to either side of the middle of ``room``, which are as long as that at :data:`MOST_NATS`; even."""
+    middle = 2 * (room // 4)
+    ends = [middle + 2 * round(min(max(value / MOST_NATS, -1.0), 1.0) * middle / 2) for value in nats]
+    return tuple([(min(middle, end), max(middle + 2, end)) for end in ends])
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +288,16 @@ def _plan(labels: tuple[str, ...], text: int) -> _Plan:
 
 
 @lru_cache(maxsize=64)
-def _panel(labels: tuple[str, ...], text: int, lengths: tuple[int, ...], limited_range: bool) -> Canvas:
-    """A panel with names and bars of these lengths."""
+def _panel(labels: tuple[str, ...], text: int, spans: _Spans, thin: _Spans | None, limited_range: bool) -> Canvas:
+    """A panel with names and bars, which thin ones of another model are under."""
     sprite, left = _empty_panel(labels, text, limited_range).copy(), _plan(labels, text).names
-    for row, (label, length) in enumerate(zip(labels, lengths, strict=True)):
+    for row, (label, (begin, end)) in enumerate(zip(labels, spans, strict=True)):
         top, bottom = _bar_rows(row, text)
-        sprite.fill(left, top, left + length, bottom, _colour(label))
+        if thin is not None:
+            middle = bottom - 2 * max(1, text // 9)
+            sprite.fill(left + thin[row][0], middle, left + thin[row][1], bottom, _WHITE)
+            bottom = middle
+        sprite.fill(left + begin, top, left + end, bottom, _colour(label))
     return sprite
 
 
@@ -258,9 +320,15 @@ def _bar_rows(row: int, text: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=512)
-def _bars(labels: tuple[str, ...], step: int, height: int, lengths: tuple[int, ...], limited_range: bool) -> Canvas:
-    """A compact row of upright bars, ``step`` pixels apart."""
+def _bars(
+    labels: tuple[str, ...], step: int, height: int, spans: _Spans, thin: _Spans | None, limited_range: bool
+) -> Canvas:
+    """A compact row of upright bars, ``step`` pixels apart, thin ones of another model to the right of them."""
     sprite = Canvas.sprite(step * len(labels), height, _PANEL, limited_range=limited_range)
-    for column, (label, length) in enumerate(zip(labels, lengths, strict=True)):
-        sprite.fill(column * step, height - length, (column + 1) * step - 2, height, _colour(label))
+    for column, (label, (begin, end)) in enumerate(zip(labels, spans, strict=True)):
+        right = (column + 1) * step - 2
+        if thin is not None:
+            right -= 2
+            sprite.fill(right, height - thin[column][1], right + 2, height - thin[column][0], _WHITE)
+        sprite.fill(column * step, height - end, right, height - begin, _colour(label))
     return sprite

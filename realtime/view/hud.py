@@ -15,7 +15,7 @@ from fer_live.realtime.datatypes import Frame
 
 from .canvas import SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
 
-__all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "message", "notice"]
+__all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "legend", "message", "notice"]
 
 _GROUND: Colour = (26, 28, 32)
 _VALUE: Colour = (255, 255, 255)
@@ -67,6 +67,14 @@ def notice(frame: Frame, text: str) -> None:
     line = line_height(frame.size_wh)
     sprite = _line(_cut(text, line, frame.size_wh[0]), line, _GROUND, frame.limited_range)
     Canvas.of(frame).blit(sprite, 0, (frame.size_wh[1] & ~1) - line)
+
+
+def legend(frame: Frame, text: str) -> None:
+    """As :func:`notice`, in the bottom right corner."""
+    width, height = frame.size_wh
+    line = line_height(frame.size_wh)
+    sprite = _line(_cut(text, line, width // 2), line, _GROUND, frame.limited_range)
+    Canvas.of(frame).blit(sprite, width - sprite.size_wh[0], (height & ~1) - line)
 
 
 def message(frame: Frame, text: str) -> None:

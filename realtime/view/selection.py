@@ -52,7 +52,9 @@ class Selection:
 
     def row(self, result: Result) -> int | None:
         """Which of a result's faces is the selected one; None where it is not in sight."""
-        rows = np.flatnonzero(result.track_ids == self.track) if self.track is not None else ()
+        if self.track is None:
+            return None
+        rows = np.flatnonzero(result.track_ids == self.track)
         return int(rows[0]) if len(rows) else None
 
     def draw(self, frame: Frame, result: Result) -> None:

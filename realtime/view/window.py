@@ -158,7 +158,7 @@ class Window:
                 self._quit = True
                 self._on_quit()
                 return
-            if action in self._actions:
+            if action is not None and action in self._actions:
                 self._actions[action]()
                 self._draw()
             left_s = left_s - PUMP_S if pressed == -1 else until_s - time.perf_counter()
