@@ -12,7 +12,7 @@ from fer_live.realtime.explain.live import MapsShown
 from .canvas import Canvas, Colour, even, line_height, text_sprite, word_width
 from .colour_scales import MAPS, picture_sprite, scale_bar
 
-__all__ = ["draw_maps"]
+__all__ = ["draw_maps", "stands_left"]
 
 SHARE, LEAST_LINES = 0.26, 9
 """The panel's width: a share of the frame's, and at least so many heights of a line of text."""
@@ -25,6 +25,12 @@ MOST_TILES, MOST_COLUMNS = 60, 6
 BRIGHTEST = 0.997
 """The scale ends at this quantile of all values: a few that stand out would leave the rest dark."""
 
+BARS_LINES = 10
+"""How wide the bars beside a face are, in heights of a line of text, about."""
+
+FACE_WEIGHT = 4
+"""A pixel of the face's width is worth so many of the bars'."""
+
 LEAST_SPREAD = 1e-9
 
 GAP = 2
@@ -34,8 +40,8 @@ _INK: Colour = (235, 238, 242)
 _QUIET: Colour = (160, 164, 170)
 
 
-def draw_maps(frame: Frame, shown: MapsShown, above: int = 0) -> None:
-    """Draw the panel at the right of a frame, whose planes are changed.
+def draw_maps(frame: Frame, shown: MapsShown, *, left: bool = False, above: int = 0) -> None:
+    """Draw the panel at the right or left of a frame, whose planes are changed.
 
     Maps stand in rows, the one with the largest mean first, all on one scale; those that there is no room for are
     told by their number.
@@ -43,16 +49,38 @@ def draw_maps(frame: Frame, shown: MapsShown, above: int = 0) -> None:
     Args:
         frame: to draw on.
         shown: the layer and its maps.
+        left: whether the panel stands there.
         above: pixels at the bottom that stay free.
     """
     width, height = frame.size_wh
-    sprite = _panel(shown, width, height - above, line_height(frame.size_wh), frame.limited_range)
-    Canvas.of(frame).blit(sprite, (width & ~1) - sprite.size_wh[0], 0)
+    sprite = _panel(shown, _width(frame.size_wh), height - above, line_height(frame.size_wh), frame.limited_range)
+    Canvas.of(frame).blit(sprite, 0 if left else (width & ~1) - sprite.size_wh[0], 0)
 
 
-def _panel(shown: MapsShown, width: int, height: int, line: int, limited_range: bool) -> Canvas:
+def stands_left(size_wh: tuple[int, int], xyxy: Floats, was_left: bool) -> bool:
+    """Whether the panel stands at the left, where it covers less of a face and of what is written at its right.
+
+    Args:
+        size_wh: of the frame.
+        xyxy: (4,), the face's box, pixels.
+        was_left: where it stood before; a small difference doesn't move it.
+    """
+    line, panel = line_height(size_wh), _width(size_wh)
+    face_left, _, face_right, _ = xyxy.tolist()
+    covered_left = FACE_WEIGHT * max(0.0, panel - face_left)
+    beyond = face_right - (size_wh[0] - panel)
+    covered_right = FACE_WEIGHT * max(0.0, beyond) + min(BARS_LINES * line, max(0.0, beyond + BARS_LINES * line))
+    if abs(covered_left - covered_right) <= 2 * line:
+        return was_left
+    return bool(covered_left < covered_right)
+
+
+def _width(size_wh: tuple[int, int]) -> int:
+    return even(max(round(SHARE * size_wh[0]), LEAST_LINES * line_height(size_wh)))
+
+
+def _panel(shown: MapsShown, wide: int, height: int, line: int, limited_range: bool) -> Canvas:
     margin = 2 * (line // 4)
-    wide = even(max(round(SHARE * width), LEAST_LINES * line))
     texts = _texts(shown, wide, line)
     head = (len(texts) + 1) * line
     tile, columns, rows = _plan(len(shown.maps), wide - 2 * margin, height - head - margin)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.explain.live import Explained, ExplainThread, Question
 
-from .feature_maps import draw_maps
+from .canvas import line_height
+from .feature_maps import draw_maps, stands_left
 from .heat_map import draw_heat, draw_legend, legend_height
 from .hud import banner, message
 from .selection import Selection
@@ -47,6 +48,7 @@ class Looking:
         self._crops: dict[int, NDArray[np.uint8]] = {}
         self._asked: Question | None = None
         self._drawn: Explained | None = None
+        self._is_left = False
         self.heat = False
         """Whether the heat map is wanted."""
         self.layer = 0
@@ -130,14 +132,15 @@ class Looking:
             self._thread.ask(question)
 
     def _draw(self, frame: Frame, result: Result, row: int, known: Explained) -> None:
-        below = 0
+        below = line_height(frame.size_wh)  # the notice
         if self.heat and known.heat is not None and known.question.label is not None:
             label = result.expressions.raw.labels[known.question.label]
             draw_heat(frame, result.faces.squares[row], known.heat)
             draw_legend(frame, *_words(label, known))
-            below = legend_height(frame.size_wh)
+            below = max(below, legend_height(frame.size_wh))
         if self.layer and known.maps is not None:
-            draw_maps(frame, known.maps, below)
+            self._is_left = stands_left(frame.size_wh, result.faces.xyxy[row], self._is_left)
+            draw_maps(frame, known.maps, left=self._is_left, above=below)
         elif self.layer and not known.layers:
             message(frame, "no feature maps: this network has no convolutions")
 

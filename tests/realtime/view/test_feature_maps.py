@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fer_live.realtime.explain.layers import Layer
 from fer_live.realtime.explain.live import MapsShown
 from fer_live.realtime.testing.fakes import grey_frame
-from fer_live.realtime.view.feature_maps import draw_maps, strongest_first
+from fer_live.realtime.view.feature_maps import draw_maps, stands_left, strongest_first
 
 
 def shown(maps: np.ndarray, name: str = "stages.1", precision: str = "int8") -> MapsShown:
@@ -45,6 +45,25 @@ def test_any_layer_on_any_frame(
     maps = strength * np.random.default_rng(0).normal(size=(count, 3, 5))
     draw_maps(frame, shown(maps, name, precision), above=40)
     assert (frame.y != 100).any()
+
+
+@pytest.mark.parametrize(
+    ("face", "left"),
+    [
+        ((20, 150), False),  # far from the right
+        ((470, 600), True),
+        ((226, 406), True),  # at the right it would hide the bars
+        ((60, 500), False),  # it hides some of the face on either side, less here
+    ],
+)
+def test_the_panel_stands_where_it_hides_less(face: tuple[int, int], left: bool) -> None:
+    box = np.array([face[0], 60, face[1], 300], np.float32)
+    assert [stands_left((640, 360), box, before) for before in (False, True)] == [left, left]
+
+
+def test_the_panel_stays_where_it_is_while_it_hardly_matters() -> None:
+    box = np.array([168, 60, 332, 300], np.float32)  # room on both sides
+    assert [stands_left((640, 360), box, before) for before in (False, True)] == [False, True]
 
 
 @pytest.mark.parametrize("maps", [np.zeros((3, 2, 2)), np.full((3, 2, 2), 7.0)])
