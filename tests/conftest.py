@@ -22,6 +22,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The commands here are not to read the settings of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_media() -> Callable[[str], Path]:
     """Path of a clip with real faces by its name; skips the test where the clips are not there."""

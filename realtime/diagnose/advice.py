@@ -27,6 +27,8 @@ ADVICE = MappingProxyType(
         "opencv-5": "pip install 'opencv-python<5', or do without --detector haar and --verify-eyes",
         "opencv-headless": "pip uninstall the headless OpenCV and pip install --force-reinstall 'opencv-python<5'; "
         "for a server there is nothing to do: --out and --save need no window",
+        "system-library": "on Debian and Ubuntu: apt install libgl1 libglib2.0-0; elsewhere the package that holds the "
+        "file which is named",
         # running models
         "cpu-provider": "install onnxruntime again; if a bundled file is named, see bundled-damaged",
         "no-cuda": "nothing: models run on the CPU; for CUDA take a machine with an NVIDIA GPU and its driver",

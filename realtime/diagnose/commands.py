@@ -12,14 +12,14 @@ import click
 from fer_live.cli_errors import debug_option
 from fer_live.config_file import Settings, default_path
 
+from .findings import REQUIREMENTS, Finding, Mark
+
 if TYPE_CHECKING:
     from .doctor import Area, Examination
-    from .findings import Finding
 
 __all__ = ["doctor", "selftest"]
 
 EXIT_NOT_WELL = 1
-_REQUIREMENTS = ("cuda", "camera", "display")
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
@@ -30,7 +30,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one J
 )
 @click.option(
     "--require",
-    type=click.Choice(_REQUIREMENTS),
+    type=click.Choice(REQUIREMENTS),
     multiple=True,
     help="End with exit code 1 where this cannot be used. May be given several times.",
 )
@@ -101,8 +101,6 @@ def _tell(as_json: bool, look: Callable[[Callable[[str], None], Callable[[Area],
 
 def _settings_found(settings: Settings) -> Finding:
     """Which settings file is in force."""
-    from .findings import Finding, Mark
-
     if settings.path is None:
         return Finding("settings", Mark.OK, f"no file; one would be read from {default_path('fer-live')}")
     facts = {"path": str(settings.path), "options": sorted(settings.values)}

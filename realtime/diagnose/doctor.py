@@ -12,10 +12,7 @@ from .checks import SELFTEST_CHECKS, doctor_checks
 from .findings import Finding, Mark
 from .isolation import Check, run_checks
 
-__all__ = ["REQUIREMENTS", "Area", "Examination", "examine", "try_out"]
-
-REQUIREMENTS = ("cuda", "camera", "display")
-"""What ``--require`` knows."""
+__all__ = ["Area", "Examination", "examine", "try_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def examine(
 
     Args:
         model: a model of the user's to look at, too.
-        required: out of :data:`REQUIREMENTS`.
+        required: out of :data:`~.findings.REQUIREMENTS`.
         settings: what is known already of where settings come from.
         begun: told of the area that is waited for.
         told: told of each area once it is complete.

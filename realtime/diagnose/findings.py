@@ -9,7 +9,10 @@ from typing import Any, Self
 
 from .advice import ADVICE
 
-__all__ = ["Finding", "Mark"]
+__all__ = ["REQUIREMENTS", "Finding", "Mark"]
+
+REQUIREMENTS = ("cuda", "camera", "display")
+"""What ``--require`` knows."""
 
 
 class Mark(StrEnum):
@@ -44,6 +47,8 @@ class Finding:
     def __post_init__(self) -> None:
         if self.advice is not None and self.advice not in ADVICE:
             raise ValueError(f"unknown advice {self.advice!r}")
+        if self.meets not in (None, *REQUIREMENTS):
+            raise ValueError(f"unknown requirement {self.meets!r}")
         if self.meets is not None and self.mark is Mark.TROUBLE:
             raise ValueError(f"{self.name}: trouble meets no requirement")
 

@@ -78,7 +78,8 @@ class Processes:
         try:
             found = json.loads(answered.read())
             if "error" in found:
-                return [_broken(check, found["error"], "check-failed")]
+                missing_library = "cannot open shared object file" in found["error"]
+                return [_broken(check, found["error"], "system-library" if missing_library else "check-failed")]
             return [Finding.from_json(each) for each in found["findings"]]
         except (ValueError, TypeError, KeyError):
             last = _last_line(said)

@@ -94,6 +94,8 @@ def test_findings_survive_the_way() -> None:
 def test_findings_are_checked() -> None:
     with pytest.raises(ValueError, match="unknown advice"):
         Finding("x", Mark.NOTE, "told", "pray")
+    with pytest.raises(ValueError, match="unknown requirement"):
+        Finding("x", Mark.OK, "told", meets="luck")
     with pytest.raises(ValueError, match="meets no requirement"):
         Finding("x", Mark.TROUBLE, "told", meets="cuda")
 
