@@ -35,7 +35,7 @@ OUTPUTS = (
     Output("video", ".annotated.mp4", "Annotated video", "video/mp4"),
     Output("picture", ".annotated.jpg", "Annotated picture", "image/jpeg"),
     Output("picture", ".annotated.png", "Annotated picture", "image/png"),
-    Output("report", ".report.html", "Report", "text/html"),
+    Output("report", ".report.html", "Report: HTML", "text/html"),
     Output("csv", ".csv", "Rows: CSV", "text/csv"),
     Output("jsonl", ".jsonl", "Rows: JSONL", "application/jsonl"),
     Output("parquet", ".parquet", "Rows: Parquet", "application/vnd.apache.parquet"),

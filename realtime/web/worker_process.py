@@ -51,7 +51,7 @@ async def run_worker(task: Task, on_event: Callable[[dict[str, Any]], None]) -> 
         stderr=None if os.environ.get("FER_LIVE_DEBUG") else asyncio.subprocess.DEVNULL,
         limit=_MOST_LINE,
         start_new_session=True,  # Ctrl-C in the server's terminal is the server's to answer
-        env={**os.environ, "TMPDIR": str(task.folder)},
+        env=_environment(task),
     )
     try:
         async with asyncio.timeout(task.limits.work_s):
@@ -63,6 +63,12 @@ async def run_worker(task: Task, on_event: Callable[[dict[str, Any]], None]) -> 
         with suppress(ProcessLookupError):
             process.kill()
         await _reaped(process)
+
+
+def _environment(task: Task) -> dict[str, str]:
+    """Of a worker: what it leaves beside its outputs goes with them, and the token is none of its business."""
+    ours = {name: value for name, value in os.environ.items() if name != "FER_LIVE_TOKEN"}
+    return {**ours, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(task.folder))}
 
 
 async def _conversation(

@@ -20,7 +20,7 @@ export function showClip(state, found) {
   const head = make("i", { class: "playhead" });
   const lanes = found.faces.map((face) => lane(found, face, () => choose(face)));
   const more = showFew(lanes, () => draw());
-  const scale = make("div", { class: "scale", "aria-hidden": "true" }, ...["100", "50", "0 %"].map((text) => make("span", {}, text)));
+  const scale = make("div", { class: "scale", "aria-hidden": "true" }, ...["100 %", "50", "0"].map((text) => make("span", {}, text)));
   const tracks = make(
     "div",
     { class: "tracks", role: "group", "aria-label": "Timeline; press to go there" },

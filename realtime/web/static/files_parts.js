@@ -69,10 +69,12 @@ export function downloads(outputs) {
     const [group, name] = output.title.includes(": ") ? output.title.split(": ") : ["", output.title];
     groups.set(group, [...(groups.get(group) ?? []), link(output, { class: "chip" }, name)]);
   }
+  // What belongs to no group comes last.
+  const ordered = [...groups].sort(([one], [other]) => Number(one === "") - Number(other === ""));
   return make(
     "section",
     { class: "card save", "aria-label": "Save" },
-    link(first, { class: "button primary", id: "save-annotated" }, `Save the ${first.title.toLowerCase()}`, make("small", {}, bytes(first.bytes))),
-    ...[...groups].map(([group, links]) => make("p", { class: "save-row" }, make("span", { class: "quiet-text" }, group || "Also"), make("span", {}, ...links))),
+    link(first, { class: "button primary", id: "save-annotated" }, `Save ${first.title.toLowerCase()}`, make("small", {}, bytes(first.bytes))),
+    ...ordered.map(([group, links]) => make("p", { class: "save-row" }, make("span", { class: "quiet-text" }, group || "Also"), make("span", {}, ...links))),
   );
 }
