@@ -36,6 +36,10 @@ MOST_LISTED = 2000
 _LINKS = '<a href="#over-time">Over time</a><a href="#totals">Totals</a><a href="#events">Events</a>'
 
 
+_NOT_TOLD = ("model", "models", "snapshots")
+"""Options that change nothing on this page, or are told elsewhere on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What is known of a run besides what was seen.
@@ -194,17 +198,19 @@ def _made(told: Told) -> str:
     """Terms and what they are; the model by its file's name and digest, none of its figures."""
     facts = told.facts
     model, detector = facts.get("model", {}), facts.get("detector", {})
-    asked = {name: value for name, value in facts.get("options", {}).items() if name != "model" and value is not None}
-    options = ", ".join(
-        f"{name.replace('_', '-')} {_option(value)}" for name, value in asked.items() if value is not False
-    )
+    asked = facts.get("options", {}).items()
+    options = [
+        f"{name.replace('_', '-')} {_option(value)}"
+        for name, value in asked
+        if name not in _NOT_TOLD and value is not None
+    ]
     rows = [
         (
             "Model",
             f"{model.get('file', '')}, SHA-256 {str(model.get('sha256', ''))[:16]}…, {model.get('provider', '')}",
         ),
         ("Faces found by", f"{detector.get('name', '')}, in a copy of at most {detector.get('detect_size_px', '')} px"),
-        ("Options", options or "none"),
+        ("Options", ", ".join(options)),
         ("Programs", ", ".join(f"{name} {v}" for name, v in _programs(facts))),
         ("Platform", f"Python {facts.get('python', '')}, {facts.get('platform', '')}"),
     ]
@@ -223,7 +229,7 @@ def _programs(facts: dict[str, Any]) -> Sequence[tuple[str, str]]:
 
 
 def _option(value: Any) -> str:
-    return "on" if value is True else str(value)
+    return ("on" if value else "off") if isinstance(value, bool) else file_name(str(value))
 
 
 def _data(seen: Gathering) -> str:

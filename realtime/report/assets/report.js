@@ -6,13 +6,14 @@
   const timeline = document.getElementById("timeline");
   if (!timeline) return; // nobody was seen
   const first = Number(timeline.dataset.first), length = Number(timeline.dataset.length);
-  const UNSEEN = 255, UNITS = 250, CHART_PX = 150;
+  const UNSEEN = 255, UNITS = 250, CHART_PX = 150, PAPER_PX = 450;
   const tip = document.getElementById("tip");
   const rows = new Map();
   const svgNS = "http://www.w3.org/2000/svg";
   let view = [0, length]; // milliseconds since the first frame
   let mark = null; // {row, at}: where the keyboard or a click put it
   let drawing = 0;
+  let paper = false; // whether it is drawn to be printed, which is narrower
 
   const make = (tag, className, text) => {
     const element = document.createElement(tag);
@@ -89,7 +90,7 @@
 
   function redraw() {
     drawing = 0;
-    const [from, to] = view, wide = timeline.querySelector(".axis").clientWidth || 900;
+    const [from, to] = view, wide = paper ? PAPER_PX : timeline.querySelector(".axis").clientWidth || 900;
     for (const pattern of document.querySelectorAll("pattern[id^=lane-]"))
       pattern.setAttribute("patternTransform", `scale(${(to - from) / wide} 1)`);
     drawAxis(wide);
@@ -108,7 +109,7 @@
 
   function drawAxis(wide) {
     const axis = timeline.querySelector(".axis"), [from, to] = view;
-    const least = (to - from) / Math.max(2, wide / 80) / 1000;
+    const least = (to - from) / Math.max(2, wide / 95) / 1000;
     const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
     const step = 1000 * (steps.find((each) => each >= least) || 86400 * Math.ceil(least / 86400));
     const ticks = [];
@@ -391,5 +392,6 @@
     });
   }
   addEventListener("resize", redrawSoon);
+  for (const [name, is] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { paper = is; redraw(); });
   redraw();
 })();

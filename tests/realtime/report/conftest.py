@@ -50,7 +50,8 @@ def write_report(tmp_path: Path) -> Callable[..., Path]:
 
     def write(frames: list[Shown], info: SourceInfo = INFO, labels=FER2013_LABELS, thumbnails: bool = False) -> Path:
         path, counts = tmp_path / "out.html", RunCounts()
-        facts = {"model": {"file": "m.onnx", "sha256": "ab" * 32, "provider": "CPU"}}
+        options = {"compare": "/home/someone/other.onnx", "snapshots": "/home/someone", "smooth": True, "device": None}
+        facts = {"options": options, "model": {"file": "m.onnx", "sha256": "ab" * 32, "provider": "CPU"}}
         pictures = Thumbnails() if thumbnails else None
         with ReportSink(path, labels, info, None, facts, counts, now_utc(), pictures) as sink:
             for index, faces in enumerate(frames):

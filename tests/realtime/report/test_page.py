@@ -55,7 +55,7 @@ def test_valid_and_offline(case: str, thumbnails: bool, write_report: Write) -> 
         assert address.startswith(("data:image/jpeg;base64,", "#")), address
     addresses = set(re.findall(r"\w+://[^\s\"'<]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg"}, "only the name of SVG, which is not fetched"
-    assert "/home/someone" not in text
+    assert "/home/someone" not in text and "<dd>compare other.onnx, smooth on</dd>" in text
     keys = [tag.attrs["id"] for tag in document.query("[id]")]
     assert len(keys) == len(set(keys))
     for link in document.query("a[href]"):
