@@ -51,7 +51,7 @@ def section(name: str, command: click.Command, level: int, parent: click.Context
     for heading, params in headings_of(command, context).items():
         records = [record for param in params if (record := param.get_help_record(context)) is not None]
         rows = [f"| `{cell(names)}` | {text(told)} |" for names, told in records]
-        parts += [f"| {heading} | |", "|---|---|", *rows, ""]
+        parts += [f"**{heading}**\n", "| option | what it does |", "|:---|:---|", *rows, ""]
     parts += prose(command.epilog)
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
