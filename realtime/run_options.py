@@ -20,7 +20,7 @@ __all__ = ["RunOptions"]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was asked for. ``source``: None where frames come from elsewhere. ``trace``: where it goes, None for none."""
+    """What was asked for. ``source``: None where frames come from elsewhere. ``trace``: its file, None for none."""
 
     source: Wanted | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)

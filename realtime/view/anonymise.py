@@ -25,10 +25,10 @@ CELLS = {"blur": 4, "mosaic": 5}
 LEAST_CELL_PX = 8
 """Cells are no smaller, so that a small face keeps less still."""
 
-HALF_WIDTH, HALF_HEIGHT, RAISED = 0.72, 0.9, 0.12
+HALF_WIDTH, HALF_HEIGHT, RAISED = 0.78, 0.92, 0.12
 """The ellipse around a head with hair, ears and chin, in sides of its face square: half axes, and how far its middle
 lies above the square's. In that square eyes are at 0.4 and the chin at 1; the crown, as far over the eyes as the chin
-is below them, is at -0.2, hair above it, and the ellipse reaches from -0.52 to 1.28."""
+is below them, is at -0.2, hair above it, and the ellipse reaches from -0.54 to 1.3."""
 
 _BOX_GREY = 0.25
 _FINER = 4
