@@ -233,6 +233,7 @@ class Live {
     this.saveButton.hidden = phase === "idle";
     this.fullButton.hidden = phase === "idle";
     this.againButton.hidden = !(running || phase === "ended") || state.is_live !== false;
+    this.stage.dataset.phase = phase;
     this.stage.classList.toggle("paused", running && paused);
     this.#choices(chosen);
     this.notes.replaceChildren(...(state.notes ?? []).map((note) => make("li", {}, note)));

@@ -72,7 +72,7 @@ def test_a_file_is_seen_with_its_face_and_curves(serve: Serve, watched: Watch, b
         expect(page.locator(".live-stages tbody tr")).not_to_have_count(0)
         assert page.title() == "fer-live"
         page.keyboard.press("Home")
-        page.wait_for_function("+document.querySelector('.stage-picture').dataset.index < 25")
+        page.wait_for_function("() => +document.querySelector('.stage-picture').dataset.index < 25")
 
 
 def test_pause_by_key_is_seen_by_two_pages_and_models_change(
