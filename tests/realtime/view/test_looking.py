@@ -1,16 +1,23 @@
 """What is asked of which face, and what is drawn on the window's copy."""
 
+from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer_live.bundled import MODEL, MODEL_INT8, asset_path
 from fer_live.contract import FER2013_LABELS
 from fer_live.realtime.datatypes import Expressions, Faces, Frame, Predictions, Result
+from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.explain.explainer import Method
 from fer_live.realtime.explain.layers import Layer
 from fer_live.realtime.explain.live import Explained, ExplainThread, MapsShown, Question
+from fer_live.realtime.run_options import RunOptions
+from fer_live.realtime.session import Session, Watch
+from fer_live.realtime.sources.options import Wanted
 from fer_live.realtime.testing.fakes import grey_frame, make_result
 from fer_live.realtime.view.looking import Looking, Model
 from fer_live.realtime.view.selection import Selection
@@ -187,3 +194,27 @@ def test_a_saved_picture_shows_what_is_looked_at(looking: Looking) -> None:
     looking.toggle_heat()
     drawn(looking, seen)
     assert (looking.picture(seen).v != 128).any() and (seen.frame.v == 128).all()
+
+
+def test_a_real_run_is_looked_into_while_it_goes_on_and_follows_the_model() -> None:
+    clip = Path(__file__).parents[3] / "samples" / "astronaut.mp4"
+    seen: list[Explained] = []
+    with Session(RunOptions(Wanted(video=str(clip)), EngineOptions()), watch=Watch.PROGRAM) as session:
+        model = [asset_path(MODEL_INT8)]
+        looking = Looking(Selection(), lambda: Model(model[0], sha256(model[0].read_bytes()).hexdigest()))
+        looking.toggle_heat()
+        looking.turn_layer(-1)
+        session.pipeline.start()
+        assert session.display is not None
+        with closing(looking):
+            for shown in session.display:
+                copy = looking.picture(shown)
+                known = looking._thread.newest
+                if known is not None and (not seen or known.question.sha256 != seen[-1].question.sha256):
+                    assert known.failure is None and known.heat is not None and known.maps is not None
+                    assert known.maps.number == known.maps.count == 7
+                    seen.append(known)
+                    model[0] = asset_path(MODEL)
+                if len(seen) == 2 and known is seen[-1] and not np.array_equal(copy.y, shown.frame.y):
+                    break
+    assert [answer.maps.layer.precision for answer in seen if answer.maps] == ["int8", "float32"]
