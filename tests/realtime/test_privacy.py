@@ -135,7 +135,9 @@ CASES = {
     "a photo": (["--image", PHOTO, "--out", "a.jpg", "--save", "a.csv"], 0, {"a.jpg", "a.csv", "a.csv.manifest.json"}),
     "rows to a pipe": (["--video", PHOTO, "--save", "-"], 0, set()),
     "groups": (["--video", PHOTO, "--save", "a.csv", "--aggregate-only"], 0, {"a.csv", "a.csv.manifest.json"}),
+    "a report": (["--video", PHOTO, "--report", "a.html", "--thumbnails"], 0, {"a.html", "a.html.manifest.json"}),
     "doctor": (["doctor"], None, set()),
+    "selftest": (["selftest"], None, set()),
 }
 
 
@@ -204,6 +206,13 @@ def test_a_run_without_any_network_is_an_ordinary_one(detector: str, alone: Path
     )
     assert done.returncode == 0 and done.stdout.startswith("175 frames, 17"), done.stdout + done.stderr
     assert len((alone / "faces.jsonl").read_text().splitlines()) > 170
+
+
+def test_the_python_api_neither(alone: Path) -> None:
+    code = "import sys, fer_live\nfor result in fer_live.open(sys.argv[1]): print(len(result.faces))"
+    seen = strace(alone, [sys.executable, "-c", code, PHOTO])
+    assert seen.code == 0 and seen.said == "1\n", seen.said
+    assert seen.remote == [] and seen.local == set() and left(alone) == set() and seen.written == set()
 
 
 def test_a_program_that_imported_onnxruntime_first(alone: Path) -> None:
