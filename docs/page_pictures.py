@@ -73,6 +73,7 @@ def live(browser: Browser, address: str, scheme: str, size: dict[str, int], name
 def with_file(browser: Browser, address: str, file: Path, scheme: str) -> Page:
     """The tab for files with what came of one."""
     page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
+    page.set_default_timeout(120_000)
     page.goto(f"{address}#files")
     page.wait_for_selector("#file-model option", state="attached")
     page.set_input_files("#files input[type=file]", file)

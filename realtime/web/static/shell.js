@@ -43,7 +43,7 @@ function showNamed() {
 }
 
 function nameOf(key) {
-  return key === " " ? "Space" : key;
+  return { " ": "Space", ArrowLeft: "←", ArrowRight: "→" }[key] ?? key;
 }
 
 function openHelp() {
