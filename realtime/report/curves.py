@@ -27,6 +27,7 @@ class Curves:
         self._base_s, self._count = base_s, count
         self._level = 0
         self._faces: dict[int, dict[int, NDArray[np.float64]]] = {}
+        self._last: dict[int, tuple[int, NDArray[np.float64]]] = {}  # by face: when, in bins of the first length; what
 
     @property
     def bin_s(self) -> float:
@@ -38,12 +39,25 @@ class Curves:
         """Whether bins have become longer than a frame."""
         return self._level > 0
 
-    def add(self, face: int, after_s: float, probabilities: NDArray[np.float32]) -> None:
-        """Take one frame's probabilities (C) of a face, ``after_s`` since the beginning of the run."""
+    def add(self, face: int, after_s: float, probabilities: NDArray[np.float32], *, goes_on: bool = False) -> None:
+        """Take one frame's probabilities (C) of a face.
+
+        Args:
+            face: whose.
+            after_s: since the beginning of the run.
+            probabilities: (C).
+            goes_on: it was there on the frame before: bins between the two, where frames are further apart than
+                bins are long, have what that said.
+        """
         place = int(after_s / self._base_s + 0.01)  # times are rounded: a frame may stand a little before its own
         while place >> self._level >= MOST_BINS:
             self._double()
         bins = self._faces.setdefault(face, {})
+        if goes_on and face in self._last:
+            before, held = self._last[face]
+            for between in range((before >> self._level) + 1, place >> self._level):
+                bins.setdefault(between, held.copy())
+        self._last[face] = place, np.append(probabilities, 1.0)
         entry = bins.get(place >> self._level)
         if entry is None:
             entry = bins[place >> self._level] = np.zeros(self._count + 1)
@@ -53,6 +67,7 @@ class Curves:
     def drop(self, face: int) -> None:
         """Forget a face."""
         self._faces.pop(face, None)
+        self._last.pop(face, None)
 
     def means(self, face: int) -> tuple[int, NDArray[np.float64]]:
         """The first bin of a face, and the means (B, C) from there to its last; NaN where it was not seen."""

@@ -108,13 +108,15 @@ class Gathering:
         self._finder.add(result)
         for event in self._finder.take():
             self._add_event(event)
-        states = self._states_of(result)
+        states, before = self._states_of(result), set(self._open)
         for track, (since_s, state) in list(self._open.items()):
             if states.get(track) != state:
                 self._close(track, since_s, time_s, state)
         for row, (track, state) in enumerate(states.items()):
             self._open.setdefault(track, (time_s, state))
             self._add_face(track, state, time_s, result, row)
+            after_s, row_of = time_s - self.first_s, result.expressions.smoothed.probabilities[row]
+            self.curves.add(track, after_s, row_of, goes_on=track in before)
         if len(self.faces) > 2 * MOST_FACES:
             self._keep_longest(MOST_FACES)
         if self._span_count > MOST_SPANS:
@@ -167,7 +169,6 @@ class Gathering:
         side_px = float(result.faces.squares[row, 2])
         face.side_px.add(side_px)
         self.side_px.add(side_px)
-        self.curves.add(track, time_s - self.first_s, result.expressions.smoothed.probabilities[row])
 
     def _close(self, track: int, since_s: float, end_s: float, state: int) -> None:
         del self._open[track]

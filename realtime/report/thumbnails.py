@@ -23,6 +23,7 @@ _MARGIN = 1.25
 _LOOK_PX = 48
 _BEST_SHARPNESS = 0.4
 _DOUBTED = 0.1
+_NONE = -1.0  # a picture without any contrast, as of a covered head, is one all the same
 
 
 class Thumbnails:
@@ -47,7 +48,7 @@ class Thumbnails:
             if not (math.isfinite(side) and side >= 2):
                 continue
             scale = min(side, SIDE_PX) * (1.0 if result.expressions.doubts[row] is None else _DOUBTED)
-            kept = self._best.get(track, (0.0, b""))[0]
+            kept = self._best.get(track, (_NONE, b""))[0]
             if scale * _BEST_SHARPNESS <= kept:
                 continue
             image = _cut(result.frame, faces.squares[row].astype(np.float64))

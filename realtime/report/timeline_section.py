@@ -30,8 +30,12 @@ def face_said(face: FaceSeen, seen: Gathering) -> str:
     label = f"<b>{escape(labels[most])}</b>"
     if claimed[most] == face.frames:
         return f"{name} looks {label} all the time."
-    said = f"{name} mostly looks {label} ({percent(int(claimed[most]), face.frames)} of its time)"
-    return f"{said}, and is uncertain for {percent(uncertain, face.frames)}." if uncertain else f"{said}."
+    looks = f"looks {label} for {percent(int(claimed[most]), face.frames)}"
+    if not uncertain:
+        return f"{name} {looks} of its time."
+    doubted = f"is uncertain for {percent(uncertain, face.frames)}"
+    first, second = (doubted, looks) if uncertain > claimed[most] else (looks, doubted)
+    return f"{name} {first} of its time, and {second}."
 
 
 def face_rows(seen: Gathering, scale: Scale) -> str:

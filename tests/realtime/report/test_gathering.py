@@ -122,3 +122,14 @@ def test_quantiles(values: list[float], share: float) -> None:
     below = sum(value <= found * 1.011 for value in values) / len(values)
     above = sum(value >= found / 1.011 for value in values) / len(values)
     assert below >= share - 1e-9 and above >= 1 - share - 1e-9
+
+
+def test_a_curve_has_no_hole_where_frames_are_far_apart(make_result) -> None:
+    gathering = Gathering(FER2013_LABELS, 0.08, is_live=False, thumbnails=None)
+    times = [0.09 * index for index in range(50)] + [6.0, 6.09]
+    for index, time_s in enumerate(times):
+        gathering.add(make_result(time_s, index, {} if index == 49 else {1: "happy"}))
+    gathering.end()
+    _, means = gathering.curves.means(1)
+    hole = np.flatnonzero(np.isnan(means).any(axis=1)) * 0.08
+    assert hole.min() > times[48] and hole.max() < 6.0, "only where the face was not seen"
