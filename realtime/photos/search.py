@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Detector, Faces, Floats, Frame
+from fer_live.realtime.tracking.tracker import iou
 
 __all__ = ["find_faces", "search_sizes"]
 
 COARSEST_PX = 320
 """Nothing is searched coarser than needed to bring the longer side to this or less: a face may fill the picture."""
 
-WHOLE_PX = 2048
-"""A copy larger than this is searched in tiles: a network's memory grows with what it sees at once."""
+WHOLE_PX = 1536
+"""A larger copy is searched in tiles: what a network sees at once costs memory, and time beyond a cache."""
 
-OVERLAP_PX = 320
+OVERLAP_PX = 192
 """Of neighbouring tiles, pixels of the copy. A face that is larger is seen whole on the next coarser copy."""
 
 EDGE_PX = 8
@@ -26,6 +27,13 @@ EDGE_PX = 8
 LEAST_PX = 24
 """A face smaller than this on a copy is not taken from it but from the next finer one, which shows it twice as large:
 what is so small is sometimes none (docs/photos.md)."""
+
+SURE = 0.85
+"""A face of a lower score must be seen on the next coarser copy, too, where it has :data:`SEEN_PX` there: what is only
+seen at one scale is sometimes a shoe."""
+
+SEEN_PX = 40
+"""A face this high is hardly ever missed: on a coarser copy a blurred or noisy picture is a better one."""
 
 MOST_COMMON = 0.3
 """Of two boxes whose intersection over union is greater only the surer is kept, as within one search."""
@@ -47,18 +55,28 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None) -
         finest_px: longer side of the finest copy that is searched; None: the picture's own.
     """
     longest = max(frame.size_wh)
-    finest = longest if finest_px is None else min(finest_px, longest)
-    found = []
-    for size in search_sizes(finest):
-        least = 0.0 if size == finest else LEAST_PX * longest / size
-        for faces in _searched(detector, frame, size):
-            found.append(faces.only(faces.xyxy[:, 3] - faces.xyxy[:, 1] >= least))
-    found = [faces for faces in found if len(faces)]
-    if not found:
-        return Faces.empty()
-    faces = _joined(found)
-    faces = faces.only(_surest(faces.xyxy, faces.score))
+    sizes = search_sizes(longest if finest_px is None else min(finest_px, longest))
+    copies: list[Faces] = []
+    for size in sizes:
+        least = 0.0 if size == sizes[0] else LEAST_PX * longest / size
+        copies += [_joined([f.only(f.xyxy[:, 3] - f.xyxy[:, 1] >= least) for f in _searched(detector, frame, size)])]
+    faces = _joined(copies)
+    copy_of = np.repeat(np.arange(len(copies)), [len(each) for each in copies])
+    keep = [
+        index
+        for index in _surest(faces.xyxy, faces.score)
+        if _is_confirmed(faces.only(np.array([index])), int(copy_of[index]), copies, [size / longest for size in sizes])
+    ]
+    faces = faces.only(np.array(keep, np.intp))
     return faces.only(np.argsort(faces.xyxy[:, 0] + faces.xyxy[:, 2], kind="stable"))
+
+
+def _is_confirmed(face: Faces, copy: int, copies: Sequence[Faces], scales: Sequence[float]) -> bool:
+    """Whether the next coarser copy shows a face (one), found on ``copy``, that it has to show."""
+    height = float(face.xyxy[0, 3] - face.xyxy[0, 1])
+    if face.score[0] >= SURE or copy + 1 == len(copies) or height * scales[copy + 1] < SEEN_PX:
+        return True
+    return bool((iou(face.xyxy, copies[copy + 1].xyxy) > MOST_COMMON).any())
 
 
 def search_sizes(finest: int) -> list[int]:
@@ -123,6 +141,9 @@ def _moved(faces: Faces, left: int, top: int) -> Faces:
 
 
 def _joined(found: Sequence[Faces]) -> Faces:
+    found = [faces for faces in found if len(faces)]
+    if not found:
+        return Faces.empty()
     keypoints = [faces.keypoints for faces in found if faces.keypoints is not None]
     return Faces(
         np.concatenate([faces.xyxy for faces in found]),

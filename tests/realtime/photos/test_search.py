@@ -107,6 +107,39 @@ def test_one_size_is_the_finest() -> None:
     assert detector.shown == [(600, 400), (300, 200)]
 
 
+class ListedDetector(SpotDetector):
+    """Finds what is listed for a size of the copy: score, and left, top and side in pixels of the frame."""
+
+    def __init__(self, listed: dict[int, list[tuple[float, int, int, int]]]) -> None:
+        super().__init__()
+        self._listed = listed
+
+    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+        rows = self._listed.get(detect_size or 0, [])
+        score = np.array([row[0] for row in rows], np.float32)
+        xyxy = np.array([(x, y, x + side, y + side) for _, x, y, side in rows], np.float32).reshape(-1, 4)
+        return Faces(xyxy, score, np.zeros((len(rows), 4), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("score", "side", "confirmed", "kept"),
+    [
+        (0.75, 100, False, False),  # at half the size it has 50 pixels, and is not seen
+        (0.75, 100, True, True),
+        (0.9, 100, False, True),
+        (0.75, 60, False, True),  # at half the size it is too small to be missed
+    ],
+)
+def test_what_one_scale_alone_shows_must_be_sure(score: float, side: int, confirmed: bool, kept: bool) -> None:
+    listed = {1000: [(score, 300, 300, side)], 500: [(0.72, 303, 297, side)] if confirmed else []}
+    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []))) == kept
+
+
+def test_the_smallest_faces_are_those_of_the_finest_copy() -> None:
+    listed = {1000: [(0.8, 100, 100, 15)], 500: [(0.99, 400, 400, 30), (0.8, 600, 100, 60)]}
+    assert find_faces(ListedDetector(listed), picture_of((1000, 700), [])).xyxy[:, 0].tolist() == [100, 600]
+
+
 def test_a_face_within_a_face_is_a_part_of_it() -> None:
     xyxy = np.array([[0, 0, 100, 100], [30, 30, 60, 60], [80, 80, 180, 180], [5, 5, 105, 105]], np.float32)
     score = np.array([0.9, 0.8, 0.85, 0.7], np.float32)
