@@ -47,7 +47,7 @@ def test_the_heat_map_is_pytorchs_grad_cam(name: str, exported: Callable[[str], 
     stage = last_conv_stage(trace(network, normalise(torch.from_numpy(faces), checkpoint.contract)))
     assert stage is not None
     alike = []
-    for label in range(7):
+    for label in (0, 3, 6):
         expected = enlarge(grad_cam(network, faces[:, 0], checkpoint.contract, [label] * len(faces), stage), 48)
         alike += [likeness(explainer.heat(face[None], label), cam) for face, cam in zip(faces, expected, strict=True)]
     assert np.median(alike) > 0.999
