@@ -2,6 +2,7 @@
 
 const FIRST_MS = 400;
 const MOST_MS = 5000;
+const TRY_LATER = 1013; // the server's close code where too many look
 
 export class Link {
   #socket = null;
@@ -10,7 +11,7 @@ export class Link {
   #timer = 0;
   #on;
 
-  /** on: { open(), lost(), message(kind, document), picture(document, jpegBlob) } */
+  /** on: { open(), lost(why), message(kind, document), picture(document, jpegBlob) } */
   constructor(on) {
     this.#on = on;
   }
@@ -59,13 +60,25 @@ export class Link {
         this.#on.picture(document, new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
       }
     };
-    socket.onclose = () => {
+    socket.onclose = async ({ code, reason }) => {
       if (socket !== this.#socket) return;
       this.#socket = null;
       if (!this.#wanted) return;
-      this.#on.lost();
+      this.#on.lost(code === TRY_LATER ? reason : await whyAway());
+      if (!this.#wanted || this.#socket) return;
       this.#timer = setTimeout(() => this.#connect(), this.#wait);
       this.#wait = Math.min(MOST_MS, 2 * this.#wait);
     };
   }
+}
+
+/** Why the server takes no WebSocket, as far as a page can find out. */
+async function whyAway() {
+  try {
+    const { status } = await fetch("/", { method: "HEAD" });
+    if (status === 401) return "The program was started anew: open the address that it printed.";
+  } catch {
+    // nobody there
+  }
+  return "The program does not answer; trying again …";
 }

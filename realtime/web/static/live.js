@@ -27,7 +27,7 @@ class Live {
     this.#page = page;
     this.#link = new Link({
       open: () => this.#link.ask("next"),
-      lost: () => this.#show({ ...this.#state, phase: "away" }),
+      lost: (why) => this.#show({ ...this.#state, phase: "away", reason: why }),
       message: (kind, document) => this[`_${kind}`]?.(document),
       picture: (document, jpeg) => this.#picture(document, jpeg),
     });
@@ -262,7 +262,7 @@ class Live {
     const waiting = (text) => [make("span", { class: "stage-spinner", "aria-hidden": "true" }), make("p", {}, text)];
     const contents = {
       connecting: () => waiting("Connecting …"),
-      away: () => waiting("The program does not answer; trying again …"),
+      away: () => waiting(reason),
       opening: () => waiting("Opening …"),
       idle: () => this.#welcome(),
       ended: () => [make("p", {}, "This was all of it."), again("Play again")],
@@ -292,7 +292,7 @@ class Live {
 
   #say(state) {
     const words = {
-      away: "Connection lost, trying again",
+      away: state.reason,
       opening: "Opening the source",
       idle: "Choose a source",
       ended: "The end",

@@ -165,7 +165,7 @@ def test_a_page_says_that_its_server_has_gone(serve: Serve, browser: Browser) ->
         with serve(showing(None)) as home:
             page.goto(home)
             expect(page.get_by_text("What shall be looked at?")).to_be_visible()
-        expect(page.get_by_text("The program does not answer")).to_be_visible()
+        expect(page.locator(".stage-cover")).to_contain_text("The program does not answer")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
