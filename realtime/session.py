@@ -227,12 +227,16 @@ class Session:
         """
         summary = self.pipeline.wait()
         self._ended = True
-        if self.comparison is not None:
-            self._facts["comparison"] = self.comparison.as_document(with_labels=self._options.data.groups is None)
-        self._facts["pauses"] = [asdict(hole) for hole in self.pipeline.pause.holes]
+        self._complete_facts()
         if self.data is not None:
             self.data.end(interrupted=self.pipeline.stopped)
         return summary
+
+    def _complete_facts(self) -> None:
+        """Add to what the manifests say what is known at the end only."""
+        if self.comparison is not None:
+            self._facts["comparison"] = self.comparison.as_document(with_labels=self._options.data.groups is None)
+        self._facts["pauses"] = [asdict(hole) for hole in self.pipeline.pause.holes]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -289,6 +293,7 @@ class Session:
         if self.video is not None and self.video.part is not None and str(self.video.part) not in str(error):
             told.append(f"what was annotated until then plays from {self.video.part}")
         if self.data is not None:
+            self._complete_facts()
             with suppress(SinkError):  # of a manifest, where the disk is full: the error itself says more
                 self.data.abandon(error)
             if parts := [str(part) for part in self.data.parts if str(part) not in str(error)]:

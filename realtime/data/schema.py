@@ -48,7 +48,7 @@ def columns_for(labels: Sequence[str], *, compared: bool = False, calibrated: bo
     doubts = ", ".join(f'"{doubt}"' for doubt in Doubt)
     return (
         Column("time_s", "number", "s", "when the frame is shown, from the container; live, since the first frame"),
-        Column("frame", "integer", "", "the frame's index, 0 is the first; a gap is a frame that was dropped"),
+        Column("frame", "integer", "", "the frame's index, 0 is the first; a gap: dropped, or gone by while paused"),
         Column("track", "integer", "", "the same number for the same face across frames"),
         Column("left_px", "number", "px", "the face's box in the video as displayed; may reach beyond the frame"),
         Column("top_px", "number", "px", "likewise; 0 is the upper edge"),

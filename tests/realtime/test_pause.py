@@ -13,7 +13,8 @@ from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.datatypes import Frame, Result
 from fer_live.realtime.pause import Pause
 from fer_live.realtime.pipeline import Pipeline
-from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, grey_frame
+from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, grey_frame, make_result
+from fer_live.realtime.view.drawing import Drawing
 
 
 def frames(n: int) -> list[Frame]:
@@ -54,6 +55,14 @@ def test_a_file_waits_and_misses_nothing() -> None:
     pipeline.pause.end()
     assert [first.frame.index, *(r.frame.index for r in [*on_the_way, *display])] == list(range(60))
     assert pipeline.wait().frames == 60 and not pipeline.pause.holes
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_the_picture_that_stands_for_a_pause_says_so(is_last: bool) -> None:
+    result = replace(make_result(frames(1)[0]), is_last=is_last)
+    before = result.frame.y.copy()
+    Drawing().draw(result)
+    assert (result.frame.y != before).any() == is_last
 
 
 @pytest.mark.parametrize("end", [Pipeline.stop, Pipeline.interrupt])

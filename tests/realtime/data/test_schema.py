@@ -46,4 +46,7 @@ def test_numbers_that_json_does_not_know_are_left_empty(seen) -> None:
 def test_the_documented_tables_are_the_schema() -> None:
     documented = (Path(__file__).parents[3] / "docs" / "data.md").read_text("utf-8")
     assert as_markdown(columns_for(FER2013_LABELS)) in documented
+    known = len(columns_for(FER2013_LABELS))
+    for more in ({"compared": True}, {"calibrated": True}):
+        assert as_markdown(columns_for(FER2013_LABELS, **more)[known:]) in documented
     assert as_markdown(group_columns_for(FER2013_LABELS, MIN_GROUP)) in documented
