@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_live.palette import LABEL_COLOURS
+from fer_live.palette import label_colour
 from fer_live.realtime.datatypes import Changes, Doubt, Expressions, Result
 
 from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
@@ -30,8 +30,6 @@ _Spans = tuple[tuple[int, int], ...]
 MOST_NATS = 4.0
 """A change that fills a bar: about the largest that can be, see :data:`~..labels.baseline.FLOOR`."""
 
-# Okabe and Ito's colour-blind safe palette (2008), sRGB, by label.
-_OTHER: Colour = (150, 150, 220)
 _WHITE: Colour = (255, 255, 255)
 _PANEL: Colour = (26, 28, 32)
 _RAIL: Colour = (54, 56, 60)
@@ -94,7 +92,7 @@ class Annotator:
                 said = _ways_to_say_change(name, label, left_s)
             else:
                 said = _ways_to_say(name, label, round(100 * row[shown]), doubt)
-            ground = _colour(label) if doubt is None and label else _DOUBTED_TAG
+            ground = label_colour(label) if doubt is None and label else _DOUBTED_TAG
             if doubt is None:
                 canvas.outline(*box, stroke, ground if label else _DOUBTED)
             else:
@@ -193,7 +191,7 @@ def _other_tag(other: Expressions, row: int, shown: int, text: int, limited_rang
     """What another model says of a face of which ``shown`` is said: in colour only where it is something else."""
     theirs = int(other.shown[row])
     label, percent = other.smoothed.labels[theirs], round(100 * float(other.smoothed.probabilities[row, theirs]))
-    ground = _DOUBTED_TAG if theirs == shown else _colour(label)
+    ground = _DOUBTED_TAG if theirs == shown else label_colour(label)
     return _tag(("2nd:", label, f"{percent}%"), text, ground, limited_range)
 
 
@@ -241,10 +239,6 @@ def _panel_place(
 @lru_cache(maxsize=512)
 def _tag(words: tuple[str, ...], text: int, ground: Colour, limited_range: bool) -> Canvas:
     return text_sprite(words, text, ink_on(ground), ground, limited_range=limited_range)
-
-
-def _colour(label: str) -> Colour:
-    return LABEL_COLOURS.get(label, _OTHER)
 
 
 def _spans(result: Result, row: int, probabilities: Sequence[float], room: int) -> tuple[_Spans, _Spans | None]:
@@ -297,7 +291,7 @@ def _panel(labels: tuple[str, ...], text: int, spans: _Spans, thin: _Spans | Non
             middle = bottom - 2 * max(1, text // 9)
             sprite.fill(left + thin[row][0], middle, left + thin[row][1], bottom, _WHITE)
             bottom = middle
-        sprite.fill(left + begin, top, left + end, bottom, _colour(label))
+        sprite.fill(left + begin, top, left + end, bottom, label_colour(label))
     return sprite
 
 
@@ -330,5 +324,5 @@ def _bars(
         if thin is not None:
             right -= 2
             sprite.fill(right, height - thin[column][1], right + 2, height - thin[column][0], _WHITE)
-        sprite.fill(column * step, height - end, right, height - begin, _colour(label))
+        sprite.fill(column * step, height - end, right, height - begin, label_colour(label))
     return sprite
