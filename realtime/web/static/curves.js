@@ -109,7 +109,7 @@ export class Faces {
     this.#drawn = time;
     this.#colours ??= colours(this.#labels);
     const span = Math.min(WINDOW_S, Math.max(LEAST_WINDOW_S, this.#now - this.#began));
-    setText(this.#span, `the last ${Math.round(span)} seconds`);
+    setText(this.#span, this.#cards.size ? `the last ${Math.round(span)} seconds` : "");
     for (const card of this.#cards.values()) {
       if (card.element.isConnected) card.draw(this.#now, span, this.#colours);
     }

@@ -253,6 +253,7 @@ class Live {
 
   #banner() {
     this.banner.hidden = !this.#lost;
+    this.stage.classList.toggle("lost", this.#lost !== null);
     if (this.#lost && this.banner.textContent !== this.#lost) this.banner.textContent = this.#lost;
   }
 
