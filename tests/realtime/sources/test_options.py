@@ -31,4 +31,4 @@ def test_what_is_no_rate_number_or_time_is_refused(option: str) -> None:
 
 
 def test_nothing_is_chosen_where_nothing_is_said() -> None:
-    assert run() == (0, dict.fromkeys(["camera", "video", "fps", "stream", "reconnect"]) | {"screen": False})
+    assert run() == (0, dict.fromkeys(["camera", "video", "image", "fps", "stream", "reconnect"]) | {"screen": False})
