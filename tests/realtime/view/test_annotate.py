@@ -1,6 +1,7 @@
 """The annotator draws inside the frame, near the face, on all planes alike, and what it says can be seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.realtime.colour import frame_to_bgr
-from fer_live.realtime.datatypes import Doubt, Expressions, Faces, Frame, Predictions, Result
+from fer_live.realtime.datatypes import Changes, Doubt, Expressions, Faces, Frame, Predictions, Result
 from fer_live.realtime.view import annotate, canvas
 from fer_live.realtime.view.annotate import Annotator
 
@@ -259,3 +260,60 @@ def test_the_same_again_from_a_fresh_annotator() -> None:
         Annotator().draw(result_of(frame, boxes, doubts=[None, Doubt.BLURRED]))
     for name in ("y", "u", "v"):
         assert (getattr(frames[0], name) == getattr(frames[1], name)).all()
+
+
+def with_other(result: Result, best: int) -> Result:
+    """The same faces, of which another model says something else, or the same."""
+    return replace(result, other=result_of(result.frame, result.faces.xyxy.tolist(), best).expressions)
+
+
+def pictures(make: Callable[[Frame], Result]) -> NDArray[np.uint8]:
+    frame = grey_frame(320, 240)
+    Annotator().draw(make(frame))
+    return frame_to_bgr(frame)
+
+
+@pytest.mark.parametrize("box", [(60, 60, 160, 180), (100, 100, 130, 136)])  # with a panel, and with bars under it
+def test_another_models_answer_is_shown_below_and_in_colour_only_where_it_differs(box: Box) -> None:
+    alone = pictures(lambda frame: result_of(frame, [box]))
+    same = pictures(lambda frame: with_other(result_of(frame, [box]), 3))
+    other = pictures(lambda frame: with_other(result_of(frame, [box]), 0))
+    assert (alone != same).any() and (same != other).any()
+    foot = (slice(int(box[3]) - 12, int(box[3]) - 4), slice(int(box[0]) + 2, int(box[0]) + 8))
+    spread = [np.ptp(picture[foot].astype(int).reshape(-1, 3), axis=1).max() for picture in (same, other)]
+    assert spread[0] < 30 < spread[1]  # grey, and the colour of another label
+    head = slice(0, int(box[1]))
+    np.testing.assert_array_equal(alone[head, : int(box[2])], other[head, : int(box[2])])
+
+
+def changed(result: Result, nats: Sequence[float], shown: int, left_s: float) -> Result:
+    changes = Changes(np.array([nats], np.float32), np.array([shown]), np.array([left_s], np.float32))
+    return replace(result, changes=changes)
+
+
+def test_bars_of_a_change_go_to_both_sides_of_the_middle() -> None:
+    """Nothing changed, one label more, and the same less: the bar's row is coloured right or left of the middle."""
+    box: Box = (60, 60, 160, 180)
+    told = []
+    for value in (0.0, 3.0, -3.0):
+        nats = [value if label == 3 else 0.0 for label in range(7)]
+        picture = pictures(lambda frame, nats=nats: changed(result_of(frame, [box]), nats, -1, 0.0))
+        yellow = (picture[..., 2].astype(int) - picture[..., 0] > 100)[:, 165:]
+        columns = np.flatnonzero(yellow.any(axis=0))
+        told.append((columns.min(), columns.max()))
+    none, more, less = told
+    assert more[0] == none[0] and more[1] > none[1] + 10
+    assert less[0] < none[0] - 10 and less[1] == none[1]
+
+
+def test_what_a_face_shows_more_of_is_told_in_its_colour_and_learning_is_told() -> None:
+    box: Box = (60, 60, 160, 180)
+    learning = pictures(lambda frame: changed(result_of(frame, [box]), [np.nan] * 7, -1, 3.2))
+    neutral = pictures(lambda frame: changed(result_of(frame, [box]), [0.0] * 7, -1, 0.0))
+    happy = pictures(lambda frame: changed(result_of(frame, [box]), [0.0] * 7, 3, 0.0))
+    tag = (slice(46, 60), slice(60, 160))
+    assert (learning[tag] != neutral[tag]).any()
+    spread = [np.ptp(p[tag].astype(int).reshape(-1, 3), axis=1).max() for p in (neutral, happy)]
+    assert spread[0] < 30 < spread[1]
+    doubted = pictures(lambda frame: changed(result_of(frame, [box], doubts=[Doubt.BLURRED]), [0.0] * 7, 3, 0.0))
+    assert np.ptp(doubted[tag].astype(int).reshape(-1, 3), axis=1).max() < 30
