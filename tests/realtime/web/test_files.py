@@ -130,10 +130,11 @@ def test_a_clip_gives_what_the_command_line_gives(client: Client, tmp_path_facto
     assert [event["label"] for event in shown["events"]] == ["happy"]
     assert json.loads(client.output(state, "manifest"))["source"]["name"] == "astronaut.mp4"
     assert b"astronaut.mp4" in client.output(state, "report")
+    sent_to_be_kept(client, state)
 
 
-def test_outputs_are_sent_to_be_kept_and_only_pictures_to_be_shown(client: Client) -> None:
-    state = client.over(client.send(CLIP))
+def sent_to_be_kept(client: Client, state: Json) -> None:
+    """Outputs are for a folder; only pictures and videos may be shown, and nothing is left when it is dismissed."""
     for output in state["outputs"]:
         for query in ("", "?view=1"):
             _, data, headers = client.ask("GET", output["href"] + query)

@@ -17,7 +17,7 @@ from fer_live.realtime.web.jobs import Job, Jobs, State
 from fer_live.realtime.web.task import Limits
 
 SAMPLES = Path(__file__).parents[3] / "samples"
-CLIP = SAMPLES / "astronaut.mp4"
+PHOTO, CLIP = SAMPLES / "astronaut.jpg", SAMPLES / "astronaut.mp4"
 PATIENCE_S = 60.0
 
 Test = Callable[[Jobs], Awaitable[None]]
@@ -81,7 +81,7 @@ def test_a_clip_leaves_what_came_of_it_and_not_itself(tmp_path: Path) -> None:
         job = await until(await received(jobs, CLIP), State.DONE)
         assert job.told["kind"] == "clip" and job.told["frames_done"] == 175
         keys = [output.key for output, _ in job.outputs]
-        assert keys == ["video", "csv", "jsonl", "parquet", "vtt", "srt", "eaf", "boris", "manifest"]
+        assert keys == ["video", "report", "csv", "jsonl", "parquet", "vtt", "srt", "eaf", "boris", "manifest"]
         assert not list(job.folder.glob("upload-????????????????.mp4"))
         for output, path in job.outputs:
             if output.key not in ("video", "parquet"):
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_is_one_line_and_the_next_file_is_taken(long_cli
         await until(job, State.FAILED)
         assert job.status == 500 and "long.mkv: the process that read it was killed (SIGKILL)" in (job.reason or "")
         assert list(job.folder.iterdir()) == []
-        await until(await received(jobs, CLIP), State.DONE)
+        await until(await received(jobs, PHOTO), State.DONE)
 
     with_jobs(tmp_path, test)
 
@@ -129,7 +129,7 @@ def test_who_vanishes_is_waited_for_half_a_minute_and_who_has_done_ten(long_clip
     clock = Clock()
 
     async def test(jobs: Jobs) -> None:
-        done = await until(await received(jobs, SAMPLES / "astronaut.mp4"), State.DONE)
+        done = await until(await received(jobs, PHOTO), State.DONE)
         watched, away, announced = await received(jobs, long_clip), await received(jobs, long_clip), None
         announced = jobs.create("never sent.mp4", 10, RunOptions())
         await until_told(watched, "frames_done")
@@ -196,7 +196,7 @@ def test_a_damaged_clip_and_a_model_that_is_none(tmp_path: Path) -> None:
         job = await until(await received(jobs, damaged), State.FAILED)
         assert job.status == 415 and (job.reason or "").startswith("damaged.mp4: not a video")
         run = RunOptions(engine=EngineOptions(model=model))
-        job = await until(await received(jobs, CLIP, run), State.FAILED)
+        job = await until(await received(jobs, PHOTO, run), State.FAILED)
         assert job.status == 422 and "onnxruntime cannot load it" in (job.reason or "")
 
     with_jobs(folder, test)
