@@ -206,7 +206,7 @@ class Announced:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or type(self.size) is not int or self.size < 0:
+        if not isinstance(self.name, str) or type(self.size) is not int or not 0 <= self.size < 2**53:
             raise ValueError("name must be a text, and size a number of bytes")
         if not isinstance(self.options, dict):
             raise ValueError("options must be an object")

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -117,6 +117,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._parent = parent
         remove_abandoned(parent)
+        self._stack = ExitStack()
         self._workspace: Workspace | None = None
         self._at_work = asyncio.Semaphore(limits.at_work)
         self._sweeper: asyncio.Task[None] | None = None
@@ -132,11 +133,12 @@ class Jobs:
         """
         name = display_name(name)
         if size > self.limits.upload_bytes:
-            raise self._too_large(name, size)
-        if len(self._jobs) >= self.limits.held:
-            raise HTTPException(429, f"{len(self._jobs)} files are open on this server already; try again in a while")
+            found, most = (f"{each / 1e6:,.1f} MB" for each in (size, self.limits.upload_bytes))
+            raise HTTPException(413, f"{name}: is too large, {found}; at most {most} are taken (--max-upload)")
+        if len(self) >= self.limits.held:
+            raise HTTPException(429, f"{len(self)} files are open on this server already; try again in a while")
         if self._workspace is None:
-            self._workspace = Workspace(self._parent).__enter__()
+            self._workspace = self._stack.enter_context(Workspace(self._parent))
             self._sweeper = asyncio.create_task(self._sweep())
         job = Job(
             secrets.token_urlsafe(24),
@@ -166,8 +168,8 @@ class Jobs:
         """Take the file's bytes and queue it for a worker; refused, it is deleted.
 
         Raises:
-            HTTPException: it is not as announced (400), too large (413), no picture or video (415), was received
-                already (409), stopped coming (408), or the disk is full (507).
+            HTTPException: it is not as announced (400), no picture or video (415), was received already (409),
+                stopped coming (408), or the disk is full (507).
         """
         if job.state is not State.UPLOADING or job.is_coming:
             raise HTTPException(409, f"{job.name}: was sent already")
@@ -222,9 +224,8 @@ class Jobs:
             self._sweeper.cancel()
         for job in list(self._jobs.values()):
             await self.dismiss(job)
-        if self._workspace is not None:
-            self._workspace.__exit__()
-            self._workspace = None
+        self._stack.close()
+        self._workspace = None
 
     async def sweep(self) -> None:
         """Delete what nobody has looked at for too long."""
@@ -251,11 +252,6 @@ class Jobs:
         for job in self._jobs.values():
             if job.state is State.WAITING:
                 job.change()
-
-    def _too_large(self, name: str, size: int) -> HTTPException:
-        most = self.limits.upload_bytes / 1e6
-        found = f"{size / 1e6:,.1f} MB" if size <= 2**63 else "it"
-        return HTTPException(413, f"{name}: is too large, {found}; at most {most:,.6g} MB are taken (--max-upload)")
 
     async def _receive(self, job: Job, body: AsyncIterator[bytes]) -> None:
         path = job.folder / job.stem
@@ -287,8 +283,8 @@ class Jobs:
                     raise HTTPException(404, f"{job.name}: was cancelled")
                 if chunk is None:
                     break
-                if job.received + len(chunk) > self.limits.upload_bytes:
-                    raise self._too_large(job.name, job.received + len(chunk))
+                if job.received + len(chunk) > job.size:  # which is no more than is taken
+                    raise HTTPException(400, f"{job.name}: {job.size:,} bytes were announced and more came")
                 head += chunk[: HEAD_BYTES - len(head)]
                 # To the system's cache, not to the disk: no slower than handing it to another thread.
                 file.write(chunk)

@@ -5,7 +5,7 @@ tells how it goes on standard output, a JSON object a line:
 
     {"event": "opened", "kind": "clip", "width": 640, "height": 360, "frames": 250, "duration_s": 10.0}
     {"event": "progress", "frames_done": 96, "fps": 180.2}
-    {"event": "done", "line": "250 frames, …", "notes": ["warning: …"]}
+    {"event": "done", "notes": ["warning: …"]}
     {"event": "failed", "status": 415, "reason": "one line"}
 
 It ends when standard input does, which is when the server is gone, however that came.
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fer_live.cli_errors import one_line
-from fer_live.errors import DeviceError, FerLiveError, SinkError, SourceError
+from fer_live.errors import FerLiveError, SinkError, SourceError
 
 from .outputs import FACES, stem_of, tables_of
 from .task import Limits, Task
@@ -195,7 +195,7 @@ def _told(error: Exception, limits: Limits) -> tuple[int, str]:
             return 415, one_line(error)
         case SinkError():
             return 507, f"{one_line(error).partition(';')[0]}; make room where fer-live runs, or cut the clip shorter"
-        case DeviceError() | FerLiveError():
+        case FerLiveError():
             return 422, one_line(error)
         case MemoryError():
             return 413, f"it needs more memory than the {limits.memory_bytes / 2**30:g} GiB that a file may take"

@@ -48,6 +48,7 @@ async def run_worker(task: Task, on_event: Callable[[dict[str, Any]], None]) -> 
         "fer_live.realtime.web.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        # What libraries say of broken files is nobody's concern but a developer's.
         stderr=None if os.environ.get("FER_LIVE_DEBUG") else asyncio.subprocess.DEVNULL,
         limit=_MOST_LINE,
         start_new_session=True,  # Ctrl-C in the server's terminal is the server's to answer

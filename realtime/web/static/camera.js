@@ -2,6 +2,7 @@
 
 const MOST_SIDE = 960;
 const QUALITY = 0.82;
+const FRAME_MS = 33; // between pictures, in browsers that do not tell when there is a new one
 
 /** Why this browser gives no camera to this page, or null. */
 export function whyNoCamera() {
@@ -15,8 +16,9 @@ export class BrowserCamera {
   #stream = null;
   #video = document.createElement("video");
   #canvas = document.createElement("canvas");
-  #asked = false;
-  #lastTime = -1;
+  #asked = false; // the server wants a picture
+  #isNew = false; // there is one that it has not had
+  #isEncoding = false;
 
   /** send(blob): a picture to the server. lost(): the camera was taken away. */
   constructor(send, lost) {
@@ -49,32 +51,42 @@ export class BrowserCamera {
     this.#stream.getVideoTracks()[0].addEventListener("ended", () => { this.stop(); this.lost(); });
     this.#video.srcObject = this.#stream;
     await this.#video.play();
+    this.#listen();
   }
 
   stop() {
     this.#stream?.getTracks().forEach((track) => track.stop());
     this.#stream = null;
     this.#video.srcObject = null;
-    this.#asked = false;
+    this.#asked = this.#isNew = false;
   }
 
   /** The server wants the next picture. */
   next() {
-    if (!this.#stream || this.#asked) return;
     this.#asked = true;
-    if (this.#video.currentTime !== this.#lastTime) this.#take();
-    else if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(() => this.#take());
-    else setTimeout(() => this.#take(), 33);
+    this.#take();
+  }
+
+  #listen() {
+    const stream = this.#stream;
+    const came = () => {
+      if (!stream || stream !== this.#stream) return;
+      this.#isNew = true;
+      this.#take();
+      wait();
+    };
+    const wait = () => {
+      if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(came);
+      else setTimeout(came, FRAME_MS);
+    };
+    wait();
   }
 
   #take() {
-    if (!this.#stream || !this.#asked) return;
     const { videoWidth: width, videoHeight: height } = this.#video;
-    if (!width) {
-      setTimeout(() => this.#take(), 50);
-      return;
-    }
-    this.#lastTime = this.#video.currentTime;
+    if (!this.#stream || !this.#asked || !this.#isNew || this.#isEncoding || !width) return;
+    this.#asked = this.#isNew = false;
+    this.#isEncoding = true;
     const scale = Math.min(1, MOST_SIDE / Math.max(width, height));
     const canvas = this.#canvas;
     canvas.width = Math.round(width * scale);
@@ -84,7 +96,7 @@ export class BrowserCamera {
     context.setTransform(-1, 0, 0, 1, canvas.width, 0);
     context.drawImage(this.#video, 0, 0, canvas.width, canvas.height);
     canvas.toBlob((blob) => {
-      this.#asked = false;
+      this.#isEncoding = false;
       if (blob && this.#stream) this.send(blob);
     }, "image/jpeg", QUALITY);
   }

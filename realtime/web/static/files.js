@@ -160,22 +160,23 @@ export function mount(section, page) {
     bar.querySelector("#file-told").textContent = view?.summary ?? (over ? "" : bytes(state.size));
   }
 
-  // Anywhere in the tab, so that nobody has to aim.
+  // Anywhere on the page, so that nobody has to aim; elsewhere the browser would leave the page for the file.
+  const brings = (event) => event.dataTransfer?.types.includes("Files");
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {
-      if (section.hidden || !event.dataTransfer?.types.includes("Files")) return;
+      if (!brings(event)) return;
       event.preventDefault();
       section.classList.add("dragging");
     });
   }
-  for (const name of ["dragleave", "drop"]) {
-    document.addEventListener(name, (event) => {
-      if (name === "drop" || event.relatedTarget === null) section.classList.remove("dragging");
-    });
-  }
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) section.classList.remove("dragging");
+  });
   document.addEventListener("drop", (event) => {
-    if (section.hidden || !event.dataTransfer?.types.includes("Files")) return;
+    section.classList.remove("dragging");
+    if (!brings(event)) return;
     event.preventDefault();
+    location.hash = section.id; // the frame opens this tab
     take(event.dataTransfer.files[0]);
   });
 

@@ -161,6 +161,7 @@ def test_what_is_refused_is_told_in_one_line(client: Client, tmp_path: Path) -> 
         (413, client.json("POST", "/files", b'{"name": "' + b"x" * 20_000)),
         (400, client.json("POST", "/files", b"not JSON")),
         (400, client.json("POST", "/files", b'{"name": 3, "size": 3}')),
+        (400, client.announce("a.jpg", 10**400)),
         (400, client.announce("a.jpg", 1, model=str(SAMPLES / "expression.pt"))),
         (400, client.announce("a.jpg", 1, model="file:../../expression.onnx")),
         (400, client.announce("a.jpg", 1, detector="magic")),

@@ -222,6 +222,8 @@ def test_a_worker_that_dies_is_one_line(page: Page, long_clip: Path) -> None:
 
 def test_a_dropped_file_and_a_small_screen(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
+    page.keyboard.press("1")
+    assert page.locator("#files").is_hidden()
     page.evaluate(
         """async () => {
             const data = new DataTransfer();
@@ -231,7 +233,7 @@ def test_a_dropped_file_and_a_small_screen(page: Page) -> None:
                 canvas.toBlob(done, "image/png");
             });
             data.items.add(new File([picture], "empty.png", { type: "image/png" }));
-            const target = document.getElementById("drop");
+            const target = document.getElementById("live");
             for (const name of ["dragenter", "dragover", "drop"]) {
                 target.dispatchEvent(new DragEvent(name, { dataTransfer: data, bubbles: true, cancelable: true }));
             }
