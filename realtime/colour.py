@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from .datatypes import Frame, Plane
+from .datatypes import ColourTags, Frame, Plane
 from .planes import as_i420
 
-__all__ = ["frame_to_bgr", "planes_from_bgr"]
+__all__ = ["frame_to_bgr", "planes_from_bgr", "true_bgr"]
+
+_UNSPECIFIED = 2
+_LEAST_HD_ROWS = 720
 
 
 def frame_to_bgr(frame: Frame) -> NDArray[np.uint8]:
@@ -24,6 +29,29 @@ def frame_to_bgr(frame: Frame) -> NDArray[np.uint8]:
     y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
     i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
     return np.ascontiguousarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)[:height, :width], np.uint8)
+
+
+def true_bgr(frame: Frame, colour: ColourTags) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 BGR of a frame by the matrix that its video names, slower than :func:`frame_to_bgr`.
+
+    Where none is named it is BT.709 from 720 rows on and BT.601 below, as players have it.
+    """
+    height, width = frame.y.shape
+    matrix = colour.matrix
+    if matrix == _UNSPECIFIED:
+        matrix = int(Colorspace.ITU709) if height >= _LEAST_HD_ROWS else int(Colorspace.ITU601)
+    if matrix not in (Colorspace.ITU709, Colorspace.BT2020):
+        return frame_to_bgr(frame)
+    y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
+    i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
+    picture = VideoFrame.from_ndarray(i420, "yuv420p").reformat(
+        format="bgr24",
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range=ColorRange.MPEG if frame.limited_range else ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return np.ascontiguousarray(picture.to_ndarray()[:height, :width], np.uint8)
 
 
 def planes_from_bgr(image: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:

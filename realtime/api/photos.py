@@ -86,7 +86,7 @@ class Photos:
                 most_pixels=self._most_pixels,
                 head_detector=self._heads,
             )
-        return Result(photo.name, photo.result, self._view, photo)
+        return Result(photo.name, photo.result, self._view, photo=photo)
 
     def close(self) -> None:
         """Let go of the models; any number of times."""

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.realtime import datatypes
-from fer_live.realtime.colour import frame_to_bgr
+from fer_live.realtime.colour import true_bgr
 from fer_live.realtime.photos.annotated import covered, draw_on
 from fer_live.realtime.photos.photo import Photo
 from fer_live.realtime.view.options import ViewOptions
 
 __all__ = ["Face", "Result"]
+
+_UNTAGGED = datatypes.ColourTags()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,18 @@ class Result:
         latency_ms: milliseconds that each stage worked on it, by name.
     """
 
-    __slots__ = ("_found", "_photo", "_view", "faces", "index", "latency_ms", "name", "size_wh", "time_s")
+    __slots__ = ("_colour", "_found", "_photo", "_view", "faces", "index", "latency_ms", "name", "size_wh", "time_s")
 
-    def __init__(self, name: str, found: datatypes.Result, view: ViewOptions, photo: Photo | None = None) -> None:
-        self._found, self._photo, self._view = found, photo, view
+    def __init__(
+        self,
+        name: str,
+        found: datatypes.Result,
+        view: ViewOptions,
+        *,
+        photo: Photo | None = None,
+        colour: datatypes.ColourTags = _UNTAGGED,
+    ) -> None:
+        self._found, self._photo, self._view, self._colour = found, photo, view, colour
         self.name: str = name
         self.index: int = found.frame.index
         self.time_s: float | None = found.frame.time_s if photo is None else None
@@ -69,12 +79,13 @@ class Result:
         self.latency_ms: Mapping[str, float] = dict(found.latency_ms)
 
     def rgb(self) -> NDArray[np.uint8]:
-        """The picture as an array (H, W, 3) uint8, sRGB for photos, nothing drawn on it; yours to change.
+        """The picture as an array (H, W, 3) uint8, nothing drawn on it; yours to change.
 
-        Made when it is asked for. Heads are covered where ``anonymise`` was given.
+        Made when it is asked for: a photo's in sRGB, a frame's by the colour matrix that its video names. Heads are
+        covered where ``anonymise`` was given.
         """
         if self._photo is None:
-            return _reversed(frame_to_bgr(self._found.frame))
+            return _reversed(true_bgr(self._found.frame, self._colour))
         return _reversed(covered(self._photo.image, self._found, self._view))
 
     def annotated(self) -> NDArray[np.uint8]:
@@ -82,7 +93,8 @@ class Result:
         if self._photo is not None:
             return _reversed(draw_on(self._photo.image, self._found, self._view))
         # Of a video's frame heads were covered already.
-        return _reversed(draw_on(frame_to_bgr(self._found.frame), self._found, replace(self._view, anonymise=None)))
+        image = true_bgr(self._found.frame, self._colour)
+        return _reversed(draw_on(image, self._found, replace(self._view, anonymise=None)))
 
     def __repr__(self) -> str:
         when = "" if self.time_s is None else f", time_s={self.time_s:.3f}"

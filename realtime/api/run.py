@@ -160,7 +160,7 @@ class _Video:
         try:
             for found in display:
                 pipeline.observers.finished(found, time.perf_counter())
-                yield Result(self.name, found, self._view)
+                yield Result(self.name, found, self._view, colour=self._session.source.info.colour)
         except Aborted:
             pass  # end() raises what it was
         self._session.end()
@@ -193,7 +193,7 @@ class _Photos:
     def results(self) -> Iterator[Result]:
         for photo in self._run:
             self._begun = True
-            yield Result(photo.name, photo.result, self._view, photo)
+            yield Result(photo.name, photo.result, self._view, photo=photo)
         self._end()
 
     def close(self) -> None:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_live.realtime.colour import frame_to_bgr, planes_from_bgr
-from fer_live.realtime.datatypes import Frame
+from fer_live.realtime.colour import frame_to_bgr, planes_from_bgr, true_bgr
+from fer_live.realtime.datatypes import ColourTags, Frame
 
 
 @given(st.integers(1, 33), st.integers(1, 33), st.tuples(*[st.integers(0, 255)] * 3))
@@ -47,3 +47,24 @@ def test_full_range_colours() -> None:
 def test_what_is_no_image_is_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="image must be"):
         planes_from_bgr(image)
+
+
+# 8 bit, limited range: (Y, Cb, Cr) of pure red by ITU-R BT.601, BT.709 and BT.2020.
+RED = {6: (81, 90, 240), 1: (63, 102, 240), 9: (74, 97, 240)}
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 5), (33, 130)])
+@pytest.mark.parametrize("matrix", RED)
+def test_colours_go_by_the_matrix_that_the_video_names(matrix: int, size: tuple[int, int]) -> None:
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    y, u, v = (np.full(shape, value, np.uint8) for shape, value in zip((size, half, half), RED[matrix], strict=True))
+    bgr = true_bgr(Frame(y, u, v, 0, 0.0), ColourTags(matrix=matrix))
+    assert bgr.shape == (*size, 3) and np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
+
+
+@pytest.mark.parametrize(("rows", "matrix"), [(718, 6), (720, 1)])
+def test_where_none_is_named_players_go_by_the_size(rows: int, matrix: int) -> None:
+    shapes = ((rows, 8), (rows // 2, 4), (rows // 2, 4))
+    y, u, v = (np.full(shape, value, np.uint8) for shape, value in zip(shapes, RED[matrix], strict=True))
+    bgr = true_bgr(Frame(y, u, v, 0, 0.0), ColourTags())
+    assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
