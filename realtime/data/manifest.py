@@ -19,7 +19,7 @@ from fer_live.realtime.inference.classifier import OnnxClassifier
 __all__ = ["MANIFEST_VERSION", "ExitState", "change_fact", "manifest_path", "now_utc", "run_facts", "write_manifest"]
 
 MANIFEST_VERSION = 1
-_LIBRARIES = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python", "mediapipe", "pyarrow")
+_LIBRARIES = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python", "mediapipe", "pillow", "pyarrow")
 
 
 class ExitState(StrEnum):
