@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ def parse(*arguments: str) -> EngineOptions:
 def test_by_default_the_engine_chooses() -> None:
     options = parse()
     expected = {"detect_every": None, "classify_every": None, "smooth": True, "target_latency_ms": None}
+    expected |= {"calibrate_s": None}
     assert options.pipeline_arguments() == expected
     assert options.detect_size_for(INFO) == 640
 
@@ -40,6 +42,7 @@ def test_by_default_the_engine_chooses() -> None:
 def test_intervals_and_size_are_passed_on() -> None:
     options = parse("--detect-every", "3", "--classify-every", "2", "--detect-size", "320", "--no-smooth")
     expected = {"detect_every": 3, "classify_every": 2, "smooth": False, "target_latency_ms": None}
+    expected |= {"calibrate_s": None}
     assert options.pipeline_arguments() == expected
     assert options.detect_size_for(INFO) == 320
 
@@ -75,3 +78,8 @@ def test_a_target_latency_needs_a_live_source() -> None:
     options.check_source(replace(INFO, is_live=True))
     with pytest.raises(SourceError, match=r"clip\.mp4.*--target-latency"):
         options.check_source(INFO)
+
+
+def test_comparison_and_calibration_go_with_everything() -> None:
+    options = parse("--exact", "--no-smooth", "--compare", "other.onnx", "--calibrate", "10")
+    assert options.pipeline_arguments()["calibrate_s"] == 10 and options.compare == Path("other.onnx")
