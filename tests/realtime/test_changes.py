@@ -14,6 +14,7 @@ from fer_live.realtime.datatypes import Faces, Frame, Result
 from fer_live.realtime.pipeline import BATCH_FRAMES, Pipeline
 from fer_live.realtime.setup import Setup
 from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, grey_frame
+from fer_live.realtime.tracking.heads import HeadFinder
 
 
 def says(label: int, *, sure: float = 0.9, size: int = 48) -> FakeClassifier:
@@ -133,3 +134,49 @@ def test_who_asks_is_told_of_a_change_when_it_happens() -> None:
         on_change=lambda setup, frame: told.append((setup, frame.index)),
     )
     assert [(setup.smooth, index) for setup, index in told] == [(False, 5)]
+
+
+def framed_otherwise(classifier: FakeClassifier) -> FakeClassifier:
+    framing = replace(FER2013_FRAMING, side_eye_distances=3.5)
+    return FakeClassifier(replace(classifier.contract, framing=framing))
+
+
+def test_only_models_that_are_shown_the_same_are_compared() -> None:
+    source, detector = ListSource(frames(3)), FakeDetector(two_faces)
+    with pytest.raises(ModelError, match=r"reads other crops \(64 px"):
+        Pipeline(source, detector, says(1), other=says(2, size=64))
+    pipeline = Pipeline(source, detector, says(1), other=says(2))
+    for other in (says(3, size=64), framed_otherwise(says(3))):
+        with pytest.raises(ModelError, match="reads other crops"):
+            pipeline.change(classifier=other)
+    pipeline.change(classifier=says(3))
+
+
+def test_the_other_model_reads_what_the_first_one_reads_and_outlives_its_change() -> None:
+    doing: dict[int, object] = {6: {"classifier": says(3)}}
+    other = says(5)
+    first = says(1)
+    results = run(12, Watched("a", doing), first, doing, detect_every=1, other=other)
+    assert other.batches[0] == first.batches[0]
+    for result in results:
+        assert result.other is not None
+        assert result.other.shown.tolist() == [5, 5]
+        assert result.expressions.shown.tolist() == [1 if result.frame.index < 7 else 3] * 2
+        assert (result.other.fresh == result.expressions.fresh).all()
+
+
+def test_while_heads_are_covered_the_framing_stays() -> None:
+    """What is covered is worked out from the squares of the framing that the run began with."""
+    detector = FakeDetector(two_faces)
+    heads = HeadFinder(detector, FER2013_FRAMING)
+    pipeline = Pipeline(ListSource(frames(3)), detector, says(1), heads=heads)
+    with pytest.raises(ModelError, match="heads are covered"):
+        pipeline.change(classifier=framed_otherwise(says(2)))
+    pipeline.change(classifier=says(2))
+
+
+def test_another_classifier_has_every_neutral_learned_anew() -> None:
+    doing: dict[int, object] = {19: {"classifier": says(3)}}
+    results = run(30, Watched("a", doing), says(1), doing, detect_every=1, calibrate_s=0.4)
+    left_s = [float(result.changes.left_s[0]) for result in results]
+    assert left_s[11] == left_s[19] == 0.0 and left_s[20] == pytest.approx(0.4)
