@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -183,7 +184,8 @@ class Show:
             if run is self._run and self._phase != "idle":  # else it is being ended
                 what(value)
 
-        self._loop.call_soon_threadsafe(on_loop)
+        with suppress(RuntimeError):  # a driver came back after the server had ended
+            self._loop.call_soon_threadsafe(on_loop)
 
     # On the event loop again.
 
