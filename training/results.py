@@ -64,7 +64,11 @@ class EqualRow:
 
 @dataclass(frozen=True, slots=True)
 class FullRun:
-    """A training evaluated by ``fer-eval``. ``epochs``: of its schedule. ``s_per_epoch``: None where it wasn't kept."""
+    """A training evaluated by ``fer-eval``.
+
+    ``epochs``: of its schedule. ``s_per_epoch``: None where it wasn't kept. ``start``: "random", "ImageNet" or whose
+    weights it began with. ``file``: the model's. ``options``: of the training, by name.
+    """
 
     recipe: str
     splits: Mapping[str, Figures]
@@ -77,6 +81,8 @@ class FullRun:
     start: str
     seed: int
     machine: str
+    file: str
+    options: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, model: Mapping[str, Any], view: str) -> FullRun | None:
@@ -96,10 +102,18 @@ class FullRun:
             epoch_share=float(train.get("epoch_share", 1.0)),
             best_epoch=done,
             s_per_epoch=epoch["elapsed_s"] / done if "elapsed_s" in epoch else None,
-            start="ImageNet" if train.get("init") == "imagenet" else "random",
+            start=_start(provenance),
             seed=int(train["seed"]),
             machine=_machine(provenance),
+            file=str(model["file"]),
+            options=train,
         )
+
+
+def _start(provenance: Mapping[str, Any]) -> str:
+    if "start" in provenance:
+        return f"the weights {str(provenance['start'])[:8]} of an earlier run"
+    return "ImageNet" if provenance["train"].get("init") == "imagenet" else "random"
 
 
 def read_results(folders: Sequence[Path]) -> tuple[list[EqualRow], list[FullRun]]:

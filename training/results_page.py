@@ -8,6 +8,7 @@ from fer_live.errors import DataError
 
 from .equal_compute import TRAIN_SAMPLE
 from .figures import Figures
+from .options import command_options
 from .recipe import Recipe
 from .results import EqualRow, FullRun
 
@@ -141,12 +142,7 @@ def _full_schedules(recipes: Sequence[Recipe], runs: list[FullRun]) -> list[str]
                 *_figure_cells(run.splits),
                 _epochs(run, recipe),
                 f"{run.s_per_epoch:.0f}" if run.s_per_epoch is not None else "-",
-                "; ".join(
-                    [
-                        *([run.view] if run.view != "single view" else []),
-                        *([RANDOM] if _lacks_imagenet(recipe, run.start) else []),
-                    ]
-                ),
+                _how(run, recipe),
             )
             for run in of_recipe
         ] or [(_named(recipe), recipe.reported or "-", "not run", *NOTHING[1:], "-", "-", "")]
@@ -159,6 +155,20 @@ def _full_schedules(recipes: Sequence[Recipe], runs: list[FullRun]) -> list[str]
         "",
         *_machines([(f"{run.machine}; evaluated by {run.runtime}", f"`{run.recipe}`") for run in shown]),
     ]
+
+
+def _how(run: FullRun, recipe: Recipe) -> str:
+    """Which file it is, and in what its training differs from the recipe's."""
+    remarks = [f"`{run.file}`"]
+    if run.view != "single view":
+        remarks.append(run.view)
+    if _lacks_imagenet(recipe, run.start):
+        remarks.append(RANDOM)
+    if run.start not in ("random", "ImageNet"):
+        remarks.append(f"started from {run.start}")
+    if changed := command_options(recipe.with_options(run.options))[2:]:
+        remarks.append(f"`{' '.join(changed)}`")
+    return "; ".join(remarks)
 
 
 def _differences(recipes: Sequence[Recipe]) -> list[str]:

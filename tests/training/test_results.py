@@ -34,7 +34,7 @@ ROW = EqualRow(
     ran_away=None,
     machine="a machine",
 )
-RUN = FullRun("residual", SPLITS, "single view", "torch", 60, 1.0, 57, 83.2, "random", 0, "a machine")
+RUN = FullRun("residual", SPLITS, "single view", "torch", 60, 1.0, 57, 83.2, "random", 0, "a machine", "a.onnx", {})
 
 
 def cells(page: str, recipe: str, part: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_figures_are_those_that_were_measured() -> None:
     assert cells(page, "athan_7", "Equal compute")[-1] == "less than a pass: 41 % of the images seen"
     assert cells(page, "athan_7", "Equal compute")[1] == "1"
     assert "| `athan_7` | report E (2022) | 6,783,559 | 1,280,585,952 | 0.39 | 20 | 41 | 1,550 | 601 | bf16 |" in page
-    assert cells(page, "residual", "Full schedules")[-3:] == ["60 (best 57)", "83", ""]
+    assert cells(page, "residual", "Full schedules")[-3:] == ["60 (best 57)", "83", "`a.onnx`"]
     assert "10 core-minutes" in page
     assert f"1 of {len(ALL)} rows" in page
 
@@ -83,7 +83,15 @@ def test_what_a_reader_must_know_stands_in_the_row() -> None:
     assert cells(page, "athan_3_v4", "Equal compute")[3] == "no model"
     assert "the loss ran away" in cells(page, "athan_3_v4", "Equal compute")[-1]
     assert cells(page, "residual", "Full schedules")[-3] == "5 of 60 (best 57)"
-    assert cells(page, "resnet18_transfer", "Full schedules")[-1].startswith("mirror-averaged; from random")
+    assert cells(page, "resnet18_transfer", "Full schedules")[-1].startswith("`a.onnx`; mirror-averaged; from random")
+
+
+def test_a_training_of_its_own_way_says_how(tmp_path: Path) -> None:
+    own = replace(RUN, options={"epochs": 48, "lr": 0.1}, epochs=48, start="the weights 0123 of an earlier run")
+    line = " | ".join(cells(results_page(ALL, [], [own]), "residual", "Full schedules"))
+    assert "`a.onnx`; started from the weights 0123 of an earlier run; `--epochs 48 --lr 0.1`" in line
+    plain = " | ".join(cells(results_page(ALL, [], [RUN]), "residual", "Full schedules"))
+    assert "started" not in plain and "--" not in plain
 
 
 def test_the_reasons_are_the_recipes_own() -> None:
@@ -132,7 +140,12 @@ def written(folder: Path) -> Path:
         **ENVIRONMENT,
     }
     models = [
-        {"provenance": provenance, "runtime": "r", "splits": {"public": {"fer2013": {"confusion": CONFUSION}}}}
+        {
+            "provenance": provenance,
+            "file": "a.onnx",
+            "runtime": "r",
+            "splits": {"public": {"fer2013": {"confusion": CONFUSION}}},
+        }
         for provenance in ({"training": training, "export": {}}, training, {"somebody": "else's"})
     ]
     (folder / "equal").mkdir(parents=True)
