@@ -100,9 +100,10 @@ class Files:
     def _engine(self, wanted: dict[str, Any]) -> EngineOptions:
         """What the command line said, changed by what was chosen on the page."""
         try:
-            return chosen(self._settings, self._settings.run.engine, wanted)
+            engine = chosen(self._settings, self._settings.run.engine, wanted)
         except (FerLiveError, ValueError) as error:
             raise HTTPException(400, str(error)) from error
+        return replace(engine, target_latency=None)  # for the live view; a file is never late
 
     async def _receive(self, request: Request) -> Response:
         job = self._job(request)

@@ -18,6 +18,8 @@ from websockets.sync.client import connect
 
 from fer_live.cli_errors import run_command
 from fer_live.realtime.cli import command
+from fer_live.realtime.engine_options import EngineOptions
+from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.web import files
 from fer_live.realtime.web.settings import Settings
 from fer_live.realtime.web.task import Limits
@@ -82,7 +84,8 @@ class Client:
 def client(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Of a server that leaves nothing."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with serve(Settings(max_upload_mb=30)) as address:
+    run = RunOptions(engine=EngineOptions(target_latency=100.0))  # which is for the other tab
+    with serve(Settings(run, max_upload_mb=30)) as address:
         yield Client(address)
     assert list(tmp_path.iterdir()) == []
 
