@@ -34,7 +34,7 @@ def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
         return CameraSource(camera, backoff=backoff, on_state=on_state)
     if wanted.screen:
         _refuse(wanted, "screen", fps=True, stream=False)
-        from .streams import ScreenSource
+        from .screen import ScreenSource
 
         return ScreenSource(fps=float(wanted.fps or 25), backoff=backoff, on_state=on_state)
     if wanted.video is None:

@@ -1,9 +1,7 @@
-"""Live network streams and the screen, through PyAV."""
+"""Live network streams, through PyAV."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fer_live.errors import SourceError, first_line
+from fer_live.errors import SourceError
 from fer_live.realtime.containers import picture_stream, rate_of
 from fer_live.realtime.datatypes import SourceInfo
 
@@ -24,7 +22,7 @@ from .deinterlace import Deinterlacer
 from .live import Backoff, Listener, LiveSource
 from .network import OPEN_S, STALL_S, open_address, shown_address
 
-__all__ = ["ScreenSource", "StreamSource"]
+__all__ = ["StreamSource"]
 
 
 class StreamSource(LiveSource):
@@ -68,49 +66,6 @@ class StreamSource(LiveSource):
             return opened.pop() if opened else open_address(address, open_s=open_s, stall_s=stall_s)
 
         super().__init__(_PyavFeed(shown_address(address), connect, stream, stall_s, clock), backoff, on_state)
-
-
-class ScreenSource(LiveSource):
-    """The whole screen, grabbed by FFmpeg's device of the platform, as :class:`~.datatypes.Frame`s.
-
-    Linux: the X display that DISPLAY names (not Wayland). Windows: the desktop. macOS: the first screen; it asks for
-    the permission to record it.
-
-    Args:
-        fps: how often a second it is grabbed.
-        backoff: how to come back from an interruption.
-        on_state: see :class:`~.live.LiveSource`.
-
-    Raises:
-        SourceError: there is no screen, or it may not be grabbed.
-    """
-
-    def __init__(
-        self,
-        *,
-        fps: float = 25,
-        backoff: Backoff = Backoff(),  # noqa: B008 (frozen)
-        on_state: Listener | None = None,
-    ) -> None:
-        feed = _PyavFeed("screen", lambda: _open_screen(fps), None, STALL_S, time.perf_counter)
-        super().__init__(feed, backoff, on_state)
-
-
-def _open_screen(fps: float) -> av.container.InputContainer:
-    match sys.platform:
-        case "win32":
-            device, file = "gdigrab", "desktop"
-        case "darwin":
-            device, file = "avfoundation", "Capture screen 0:none"
-        case _:
-            device, file = "x11grab", os.environ.get("DISPLAY", "")
-            if not file:
-                raise SourceError("screen: there is none (DISPLAY is not set); run where there is an X display")
-    try:
-        return av.open(file, "r", format=device, options={"framerate": f"{fps:g}"}, timeout=(OPEN_S, STALL_S))
-    except (OSError, ValueError, av.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise SourceError(f"screen: {device} cannot grab it ({reason}); check that this user may see it") from error
 
 
 class _PyavFeed:

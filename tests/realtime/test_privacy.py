@@ -150,27 +150,8 @@ def test_nor_does_any_other_command(case: str, alone: Path) -> None:
     assert left(alone) == {f"work/{name}" for name in asked}
 
 
-def in_a_window(work: Path, command: Sequence[object]) -> Traced:
-    """With a screen of its own, where one can be had."""
-    server = shutil.which("Xvfb")
-    if server is None:
-        pytest.skip("no Xvfb")
-    receiver, sender = os.pipe()
-    screen = subprocess.Popen(
-        [server, "-displayfd", str(sender), "-nolisten", "tcp"], pass_fds=[sender], stderr=subprocess.DEVNULL
-    )
-    os.close(sender)
-    try:
-        with open(receiver) as told:
-            display = f":{told.readline().strip()}"
-        return strace(work, command, DISPLAY=display)
-    finally:
-        screen.terminate()
-        screen.wait()
-
-
-def test_a_window_talks_to_the_screen_alone(alone: Path) -> None:
-    seen = in_a_window(alone, [PROGRAM, "--video", PHOTO, "--window", "--save", "a.csv"])
+def test_a_window_talks_to_the_screen_alone(alone: Path, display: str) -> None:
+    seen = strace(alone, [PROGRAM, "--video", PHOTO, "--window", "--save", "a.csv"], DISPLAY=display)
     assert seen.code == 0 and "going on without" not in seen.said, seen.said
     assert seen.remote == [] and seen.local and all(".X11-unix/X" in path for path in seen.local), seen.local
     assert left(alone) == {"work/a.csv", "work/a.csv.manifest.json"}

@@ -16,7 +16,7 @@ from fer_live.realtime.source_state import SourceState
 from fer_live.realtime.sources.live import Backoff
 from fer_live.realtime.sources.network import shown_address
 from fer_live.realtime.sources.open_source import Wanted, open_source
-from fer_live.realtime.sources.streams import ScreenSource, StreamSource
+from fer_live.realtime.sources.streams import StreamSource
 from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
 from fer_live.realtime.testing.stream_server import StreamServer
 
@@ -240,13 +240,3 @@ def test_a_file_whose_transfer_breaks_off_is_read_on(tmp_path: Path) -> None:
             server.shutdown()
     assert indexes == list(range(200))
     assert len(asked) > 2 and max(asked) > len(data) // 2
-
-
-def test_a_screen_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.delenv("DISPLAY", raising=False)
-    with pytest.raises(SourceError, match="screen: there is none"):
-        ScreenSource()
-    monkeypatch.setenv("DISPLAY", ":987")
-    with pytest.raises(SourceError, match="screen: x11grab cannot grab it"):
-        open_source(Wanted(screen=True))

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -50,26 +49,11 @@ def test_the_documentation_has_the_table() -> None:
     assert as_markdown() in (ROOT / "docs" / "window.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def display() -> Iterator[str]:
-    """A screen that nobody sees."""
-    missing = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"needs {' and '.join(missing)}")
-    read, write = os.pipe()
-    screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24"], pass_fds=[write], stderr=subprocess.DEVNULL
-    )
-    os.close(write)
-    with os.fdopen(read) as said:
-        yield f":{said.readline().strip()}"
-    screen.terminate()
-    screen.wait(20)
-
-
 @pytest.mark.slow
 def test_a_real_window_hears_real_keys(display: str, tmp_path: Path) -> None:
     """While it is paused nothing is missed; a picture is saved only when it is asked for; q ends in good order."""
+    if shutil.which("xdotool") is None:
+        pytest.skip("needs xdotool")
     environment = os.environ | {"DISPLAY": display}
     clip = ROOT / "samples" / "astronaut.mp4"
     arguments = ["-m", "fer_live.realtime.cli", "--video", str(clip), "--snapshots", str(tmp_path / "pictures")]

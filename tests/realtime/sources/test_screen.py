@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+
+from fer_live.errors import SourceError
+from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.screen import ScreenSource
+
+SHOW_AND_GRAB = """
+import sys, time
+import cv2, numpy
+from itertools import islice
+from fer_live.realtime.colour import frame_to_bgr
+from fer_live.realtime.sources.open_source import Wanted, open_source
+with open_source(Wanted(screen=True, fps=20)) as source:
+    cv2.namedWindow("shown", cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO)
+    cv2.resizeWindow("shown", 800, 600)
+    times, most = [], 0
+    for frame in islice(source, 100):
+        cv2.imshow("shown", numpy.full((120, 160, 3), (0, 0, 255), numpy.uint8))
+        cv2.waitKey(5)
+        times.append(frame.time_s)
+        bgr = frame_to_bgr(frame).astype(int)
+        most = max(most, ((bgr[..., 2] > 200) & (bgr[..., :2] < 60).all(axis=2)).mean())
+        if most > 0.2 and len(times) > 5:
+            break
+    cv2.destroyAllWindows()
+print(source.info.size_wh, source.info.is_live, most > 0.2, times == sorted(set(times)))
+"""
+
+
+def test_the_screen_is_grabbed_beside_a_window_of_opencv(display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own: the libraries behind both have crashed each other."""
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("QT_X11_NO_MITSHM", "1")
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_AND_GRAB], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "(1000, 700) True True True\n"), done.stderr
+
+
+@pytest.mark.parametrize("display", [None, ":987"])
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="DISPLAY is of X11")
+def test_a_screen_that_is_not_there(display: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if display is None:
+        monkeypatch.delenv("DISPLAY", raising=False)
+    else:
+        monkeypatch.setenv("DISPLAY", display)
+    with pytest.raises(SourceError, match="screen: cannot be grabbed"):
+        ScreenSource()
+    with pytest.raises(SourceError, match="run where there is one"):
+        open_source(Wanted(screen=True))
