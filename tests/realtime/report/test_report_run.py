@@ -118,10 +118,10 @@ def test_clicked_through(page: Any) -> None:
     page.locator(".keys button", has_text="happy").click()
     assert page.locator("#face-1 .chart path.curve.on").count() == 1
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_function("document.querySelector('.lane').getAttribute('viewBox').split(' ')[2] == 3500")
+    page.wait_for_function("() => document.querySelector('.lane').getAttribute('viewBox').split(' ')[2] == 3500")
     assert len(curve.get_attribute("d")) < len(whole)
     page.locator("[data-do=all]").click()
-    page.wait_for_function("document.querySelector('.lane').getAttribute('viewBox') == '0 0 7000 40'")
+    page.wait_for_function("() => document.querySelector('.lane').getAttribute('viewBox') == '0 0 7000 40'")
     page.locator(".go").first.click()
     assert plot.evaluate("box => box === document.activeElement")
     page.get_by_role("button", name="Strength").click()
@@ -139,6 +139,6 @@ def test_by_keyboard(page: Any) -> None:
     page.keyboard.press("PageUp")
     assert plot.get_attribute("aria-valuenow") == "0"
     page.keyboard.press("+")
-    page.wait_for_function("document.querySelector('.lane').getAttribute('viewBox').split(' ')[2] == 3500")
+    page.wait_for_function("() => document.querySelector('.lane').getAttribute('viewBox').split(' ')[2] == 3500")
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
