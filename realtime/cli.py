@@ -175,10 +175,10 @@ def _has_window(options: RunOptions, wanted: bool | None) -> bool:
     Raises:
         DeviceError: it is wanted and can't, and there is nothing else to do.
     """
-    from .view.window import why_no_display
-
     if not (wanted if wanted is not None else not options.writes):
         return False
+    from .view.window import why_no_display
+
     no_display = why_no_display()
     if no_display is None:
         return True

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fer_live.cli_errors import one_line
 from fer_live.errors import FerLiveError, ModelError, SinkError
@@ -15,8 +15,6 @@ from fer_live.errors import FerLiveError, ModelError, SinkError
 from .channel import Channel, Overflow
 from .controls import Controls
 from .data.comparison import Comparison
-from .data.manifest import change_fact, run_facts
-from .data.outputs import DataOutputs
 from .data.rows import FaceRows, Rows
 from .datatypes import Detector, Frame, Result, Sink, Source, SourceInfo
 from .detectors.registry import create_detector
@@ -35,6 +33,9 @@ from .trace import Trace
 from .tracking.heads import LEAST_SCORE, HeadFinder
 from .view.anonymise import Style
 from .view.drawing import Drawing
+
+if TYPE_CHECKING:
+    from .data.outputs import DataOutputs
 
 __all__ = ["Session", "Watch"]
 
@@ -133,11 +134,7 @@ class Session:
         self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
         other = self._open_other(info)
         if options.data.asked:
-            asked = asdict(options.engine) | asdict(options.view)
-            self._facts = run_facts(info, self.classifier, self.detector, asked)
-            labels = self.classifier.contract.labels
-            data = DataOutputs(options.data, labels, info, sound_of, self._facts, self._make_rows())
-            self.data = stack.enter_context(data)
+            self.data = stack.enter_context(self._open_data(info, sound_of))
             observers.append(self.data.counts)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         self.paced = not info.is_live and (self._watch == Watch.PROGRAM or not options.writes)
@@ -190,12 +187,25 @@ class Session:
             return None
         return lambda: FaceRows(labels, compared=compared, calibrated=calibrated)
 
+    def _open_data(self, info: SourceInfo, sound_of: Path | None) -> DataOutputs:
+        # A run without data starts without what they need.
+        from .data.manifest import run_facts
+        from .data.outputs import DataOutputs
+
+        options = self._options
+        self._facts = run_facts(info, self.classifier, self.detector, asdict(options.engine) | asdict(options.view))
+        labels = self.classifier.contract.labels
+        return DataOutputs(options.data, labels, info, sound_of, self._facts, self._make_rows())
+
     def _note_change(self, setup: Setup, frame: Frame) -> None:
         """Another setup holds from this frame on; on the detector's thread."""
         model = setup.classifier
         assert isinstance(model, OnnxClassifier)
         self.stats.set_engine(setup.detector.name, model.provider, model.path.name)
-        self._facts.setdefault("changes", []).append(change_fact(setup.detector, model, setup.smooth, frame))
+        if self.data is not None:
+            from .data.manifest import change_fact
+
+            self._facts.setdefault("changes", []).append(change_fact(setup.detector, model, setup.smooth, frame))
         self.controls.collect()
 
     def _open_heads(self, info: SourceInfo, stack: ExitStack) -> HeadFinder | None:
