@@ -221,7 +221,7 @@ async def _announced(request: Request) -> Announced:
             raise HTTPException(413, "this announces a file and is far too long for that; send the file with PUT")
     try:
         return Announced(**json.loads(body))
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise HTTPException(400, f"this announces no file: {error}") from error
 
 

@@ -91,7 +91,7 @@ class Guard:
         if not self._knows(host):
             return JSONResponse({"error": f"this page does not answer to the name {host[:100]!r}"}, 421)
         changes = scope["type"] == "websocket" or scope["method"] not in _CHANGES_NOTHING
-        if changes and urlsplit(headers.get("origin", "")).netloc.lower() != host.lower():
+        if changes and _host_of(headers.get("origin", "")) != host.lower():
             return JSONResponse({"error": "only the page itself may ask for this (Origin)"}, 403)
         if self._token is None:
             return None
@@ -101,7 +101,7 @@ class Guard:
             return self._welcome(cookie)
         if self._is_token(headers.get("authorization", "").removeprefix("Bearer ")):
             return None
-        if self._cookie is not None and hmac.compare_digest(_cookie(headers, cookie), self._cookie):
+        if self._cookie is not None and hmac.compare_digest(_cookie(headers, cookie).encode(), self._cookie.encode()):
             return None
         told = "open the address with its token that fer-live printed when it started"
         return PlainTextResponse(f"{told}\n", 401, {"WWW-Authenticate": "Bearer"})
@@ -128,6 +128,14 @@ class Guard:
         # Lax, not strict: a strict one is not sent after the redirect where the address was followed from a message.
         response.set_cookie(cookie, self._cookie, httponly=True, samesite="lax", path="/")
         return response
+
+
+def _host_of(origin: str) -> str:
+    """Name and port of an origin, nothing of what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -163,6 +163,7 @@ def test_what_is_refused_is_told_in_one_line(client: Client, tmp_path: Path) -> 
         (413, client.announce("large.mp4", 31_000_000)),
         (413, client.json("POST", "/files", b'{"name": "' + b"x" * 20_000)),
         (400, client.json("POST", "/files", b"not JSON")),
+        (400, client.json("POST", "/files", b"[" * 16_000)),
         (400, client.json("POST", "/files", b'{"name": 3, "size": 3}')),
         (400, client.announce("a.jpg", 10**400)),
         (400, client.announce("a.jpg", 1, model=str(SAMPLES / "expression.pt"))),

@@ -51,7 +51,9 @@ def test_a_foreign_name_is_not_answered_with_a_token_either(guarded: TestClient)
     assert guarded.get("/", headers=headers | {"host": "192.168.1.20:8000"}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://127.0.0.1:9000", "http://127.0.0.1"])
+@pytest.mark.parametrize(
+    "origin", [None, "null", "http://evil.example", "http://127.0.0.1:9000", "http://127.0.0.1", "http://["]
+)
 def test_only_the_page_itself_changes_something(client: TestClient, origin: str | None) -> None:
     headers = {} if origin is None else {"origin": origin}
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
@@ -99,6 +101,7 @@ def test_a_cookie_of_another_run_opens_nothing(guarded: TestClient) -> None:
     old = TestClient(create_app(Settings(token=TOKEN), "0.0.0.0"), base_url=HOME, follow_redirects=False)
     name, value = next(iter(old.get(f"/?token={TOKEN}").cookies.items()))
     assert guarded.get("/", headers={"cookie": f"{name}={value}"}).status_code == 401
+    assert guarded.get("/", headers={"cookie": f'{name}="é"'.encode("latin-1")}).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/", "/static/live.js", "/static/nothing.js", "/nothing", "/files"])
