@@ -61,6 +61,8 @@ class Pause:
         """Hold frames up; after :meth:`release` nothing is."""
         if not self._over:
             self._going.clear()
+        if self._over:  # released between the two
+            self._going.set()
 
     def end(self) -> None:
         """Go on."""

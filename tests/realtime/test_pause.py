@@ -57,6 +57,19 @@ def test_a_file_waits_and_misses_nothing() -> None:
     assert pipeline.wait().frames == 60 and not pipeline.pause.holes
 
 
+def test_who_begins_a_pause_while_the_run_ends_does_not_hold_it_up() -> None:
+    pause = Pause(live=False)
+    clear = pause._going.clear
+
+    def release_before() -> None:
+        pause.release()
+        clear()
+
+    pause._going.clear = release_before  # type: ignore[method-assign]
+    pause.begin()
+    assert not pause.is_on
+
+
 @pytest.mark.parametrize("is_last", [False, True])
 def test_the_picture_that_stands_for_a_pause_says_so(is_last: bool) -> None:
     result = replace(make_result(frames(1)[0]), is_last=is_last)
