@@ -35,13 +35,16 @@ def source_option(source: str | os.PathLike[str] | int) -> dict[str, str]:
     return {"video": name}
 
 
-def run_options(caller: str, options: Mapping[str, Any], *, without: Iterable[str] = ()) -> RunOptions:
+def run_options(
+    caller: str, options: Mapping[str, Any], *, without: Iterable[str] = (), photos: bool = False
+) -> RunOptions:
     """What options ask for.
 
     Args:
         caller: for messages, such as ``open``.
         options: by name, dashes as underscores; None is as if not given. A path may be a string.
         without: names that don't go with the caller.
+        photos: whether they are about photos, whatever the source.
 
     Raises:
         TypeError: there is no option of that name; the message has the nearest.
@@ -57,7 +60,7 @@ def run_options(caller: str, options: Mapping[str, Any], *, without: Iterable[st
     try:
         context = command.make_context(_PROG, arguments)
         asked = RunOptions.taken_from(context.params, needs_source=False)
-        if asked.source is not None and asked.source.image is not None:
+        if photos or (asked.source is not None and asked.source.image is not None):
             check_photo_options(name for name, value in options.items() if value is not None)
         return asked
     except click.ClickException as error:

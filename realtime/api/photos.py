@@ -38,11 +38,11 @@ class Photos:
     Raises:
         FerLiveError: a model cannot be opened.
         TypeError: there is no such option.
-        ValueError: a value is not possible.
+        ValueError: a value is not possible, or the option is about a video.
     """
 
     def __init__(self, *, most_pixels: int = MOST_PIXELS, **options: Any) -> None:
-        asked = run_options("Photos", options, without=_NOT_HERE)
+        asked = run_options("Photos", options, without=_NOT_HERE, photos=True)
         self._view, self._finest_px, self._most_pixels = asked.view, asked.engine.detect_size, most_pixels
         self._lock = threading.Lock()
         with ExitStack() as stack:

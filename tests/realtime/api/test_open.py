@@ -238,6 +238,9 @@ def test_photos_from_bytes_pixels_and_paths_are_the_same() -> None:
         small.read(PHOTO)
     with pytest.raises(TypeError, match="no option 'out'"):
         fer_live.Photos(out="x.jpg")
+    for option, value in (("detect_every", 3), ("compare", "other.onnx"), ("calibrate", 5), ("fps", 3)):
+        with pytest.raises(ValueError, match=f"{option} doesn't go with image"):
+            fer_live.Photos(**{option: value})
 
 
 def test_photos_are_read_from_many_threads() -> None:
