@@ -200,8 +200,6 @@ class PhotoRun:
         return ", ".join(parts) + (f", written to {', '.join(map(str, self.written))}" if self.written else "")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is not None and self._data is not None:
-            self._data.abandon(error)
         self._stack.__exit__(kind, error, trace)
 
 
