@@ -154,7 +154,7 @@ class _Visit:
             case "source":
                 await self._look_at(asked["key"])
             case "setup":
-                engine = await asyncio.to_thread(chosen, self._settings, self.show.options.engine, asked)
+                engine = await asyncio.to_thread(chosen, self._settings, self.show.engine, asked)
                 self.show.change(engine)
             case "offer":
                 await self._offer()

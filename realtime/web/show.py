@@ -75,6 +75,12 @@ class Show:
         self._telling: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def engine(self) -> EngineOptions:
+        """The options in use: what was loaded a moment ago is among them, though no page was told yet."""
+        session = None if self._run is None else self._run.session
+        return session.controls.engine if session is not None and self._phase == "running" else self.options.engine
+
     def enter(self, viewer: Viewer) -> None:
         """Somebody comes to look."""
         if self._leaving is not None:
