@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from .cli_errors import one_line
 from .cli_options import with_options
 
-__all__ = ["Settings", "config_options", "default_path", "without_rivals"]
+__all__ = ["Settings", "config_options", "default_path", "without_idle", "without_rivals"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,14 +129,34 @@ def without_rivals(
         values: by name.
         rivals: groups of names of options of which only one can be given.
     """
-    # What an option is where nobody says anything: its own default, not the file's.
-    unsaid = context.command.make_context(context.info_name, [], resilient_parsing=True).params
     kept = dict(values)
     for names in map(tuple, rivals):
-        by_source = {name: context.get_parameter_source(name) for name in names}
-        if ParameterSource.COMMANDLINE in by_source.values():
-            kept |= {name: unsaid[name] for name, source in by_source.items() if source is ParameterSource.DEFAULT_MAP}
+        if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names):
+            kept |= _unsaid(context, names)
     return kept
+
+
+def without_idle(
+    context: click.Context, values: Mapping[str, Any], needs: Mapping[str, Iterable[str]]
+) -> dict[str, Any]:
+    """The values of a command's options, without those of the file that only mean something with one that isn't given.
+
+    Args:
+        context: of the command.
+        values: by name.
+        needs: names of options, by the name of the one that they need.
+    """
+    kept = dict(values)
+    for needed, names in needs.items():
+        if not kept[needed]:
+            kept |= _unsaid(context, names)
+    return kept
+
+
+def _unsaid(context: click.Context, names: Iterable[str]) -> dict[str, Any]:
+    """Those of these options that the file sets, as they are where nobody says anything: by their own defaults."""
+    own = context.command.make_context(context.info_name, [], resilient_parsing=True).params
+    return {name: own[name] for name in names if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP}
 
 
 def _read(path: Path, context: click.Context) -> Settings:

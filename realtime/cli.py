@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from fer_live import __version__
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedGroup, with_options
-from fer_live.config_file import Settings, config_options, without_rivals
+from fer_live.config_file import Settings, config_options, without_idle, without_rivals
 from fer_live.errors import DeviceError
 
 from .completion import completion
@@ -46,12 +46,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 PROG = "fer-live"
 _RIVALS = (
     ("camera", "image", "video", "screen"),
-    *(("image", name) for name in ("events", "aggregate_only", "bin", "min_group", "report", "thumbnails", "trace")),
+    *(("image", name) for name in ("events", "report", "trace")),
     *(("exact", name) for name in ("detect_every", "classify_every", "detect_size", "target_latency")),
     *(("target_latency", name) for name in ("detect_every", "classify_every")),
-    *(("serve", name) for name in ("out", "save", "events", "trace", "window")),
+    *(
+        ("serve", name)
+        for name in ("out", "save", "events", "report", "trace", "window", "compare", "calibrate", "image")
+    ),
 )
 """Options that exclude each other: one on the command line takes the place of another in the settings file."""
+_NEEDS = {
+    "serve": ("host", "port", "max_upload", "open_browser"),
+    "aggregate_only": ("bin", "min_group"),
+    "report": ("thumbnails",),
+}
+"""Options that mean nothing without another one: then those in the settings file don't count."""
 
 
 def _window_option(command: F) -> F:
@@ -102,7 +111,13 @@ def command(context: click.Context, /, window: bool | None, **values: Any) -> No
     if context.invoked_subcommand is None:
         Settings.of(context).check()
         values = without_rivals(context, values | {"window": window}, _RIVALS)
+        values = without_idle(context, values, _NEEDS)
         window = values.pop("window")
+        if values["aggregate_only"]:  # set for privacy, also in the file: never passed over
+            if values["serve"]:
+                raise click.UsageError("--serve shows single faces; it doesn't go with --aggregate-only")
+            if values["image"] is not None:
+                check_photo_options(["aggregate_only"])
         serve = ServeOptions.taken_from(values)
         options = RunOptions.taken_from(values, needs_source=not serve.serve)
         if options.source is not None and options.source.image is not None:
@@ -126,7 +141,7 @@ def main() -> None:
 def _serve(serve: ServeOptions, options: RunOptions, window: bool | None) -> int:
     if options.writes or options.trace is not None or window:
         raise click.UsageError(
-            "--serve shows a page and writes nothing: leave out --out, --save, --events, --trace and --window"
+            "--serve shows a page and writes nothing: leave out --out, --save, --events, --report, --trace and --window"
         )
     if options.engine.compare is not None or options.engine.calibrate is not None:
         raise click.UsageError("--compare and --calibrate are for the window and files: leave them out with --serve")

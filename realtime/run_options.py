@@ -45,8 +45,9 @@ class RunOptions:
             values.pop("trace"),
         )
         options._check_different()
-        if options.engine.calibrate is not None and options.data.groups is not None:
-            raise click.UsageError("--calibrate tells of single faces: leave it out with --aggregate-only")
+        for name in ("calibrate", "compare"):
+            if options.data.groups is not None and getattr(options.engine, name) is not None:
+                raise click.UsageError(f"--{name} tells of single faces: leave it out with --aggregate-only")
         return options
 
     @property

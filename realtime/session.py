@@ -245,7 +245,7 @@ class Session:
     def _complete_facts(self) -> None:
         """Add to what the manifests say what is known at the end only."""
         if self.comparison is not None:
-            self._facts["comparison"] = self.comparison.as_document(with_labels=self._options.data.groups is None)
+            self._facts["comparison"] = self.comparison.as_document()
         self._facts["pauses"] = [asdict(hole) for hole in self.pipeline.pause.holes]
 
     @property

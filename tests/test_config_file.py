@@ -5,7 +5,7 @@ import click
 import pytest
 
 from fer_live.cli_errors import debug_option, run_command
-from fer_live.config_file import Settings, config_options, default_path, without_rivals
+from fer_live.config_file import Settings, config_options, default_path, without_idle, without_rivals
 
 PROG = "fer-tool"
 
@@ -42,7 +42,8 @@ def run(*arguments: str) -> dict[str, Any]:
     def command(context: click.Context, /, **values: Any) -> None:
         if context.invoked_subcommand is None:
             Settings.of(context).check()
-            got.update(without_rivals(context, values, [("camera", "video", "screen"), ("screen", "save")]))
+            kept = without_rivals(context, values, [("camera", "video", "screen"), ("screen", "save")])
+            got.update(without_idle(context, kept, {"camera": ["rate"]}))
 
     @command.command()
     @click.pass_context
@@ -131,6 +132,16 @@ def test_mistakes_are_told_with_their_line(text: str, words: list[str], capsys: 
     for word in words:
         assert word in told
     assert "--no-config" not in told  # whoever names a file knows of it
+
+
+def test_what_needs_an_option_that_is_not_given_does_not_count() -> None:
+    file = write("rate = 25.0\nevery-n = 7\n")
+    assert (run("--config", file)["rate"], run("--config", file)["every_n"]) == (None, 7)
+    assert run("--config", file, "--camera", "0")["rate"] == 25.0
+    assert run("--config", file, "--rate", "30")["rate"] == 30.0
+    file = write("rate = 25.0\ncamera = 2\n")
+    assert run("--config", file)["rate"] == 25.0
+    assert run("--config", file, "--video", "x.mp4")["rate"] is None
 
 
 def test_files_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:

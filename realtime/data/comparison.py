@@ -46,25 +46,19 @@ class Comparison:
             return f"nothing to compare with {self._name}"
         return f"{self._name} agrees on {100 * self.agreement:.1f} % of {self.answers:,} answers"
 
-    def as_document(self, *, with_labels: bool = True) -> dict[str, Any]:
-        """For a manifest. ``disagreements``: pairs of labels, the most frequent first.
-
-        Args:
-            with_labels: tell pairs, too. With the rows of groups one could work out from them what was left out.
-        """
-        document: dict[str, Any] = {
+    def as_document(self) -> dict[str, Any]:
+        """For a manifest. ``disagreements``: pairs of labels, the most frequent first."""
+        rows, columns = np.nonzero(self._pairs * (1 - np.eye(len(self._labels), dtype=np.int64)))
+        pairs = sorted(zip(-self._pairs[rows, columns], rows.tolist(), columns.tolist(), strict=True))
+        return {
             "model": {"file": self._name, "sha256": self._sha256},
             "answers": self.answers,
             "agreement": None if self.agreement is None else round(self.agreement, 4),
-        }
-        if with_labels:
-            rows, columns = np.nonzero(self._pairs * (1 - np.eye(len(self._labels), dtype=np.int64)))
-            pairs = sorted(zip(-self._pairs[rows, columns], rows.tolist(), columns.tolist(), strict=True))
-            document["disagreements"] = [
+            "disagreements": [
                 {"label": self._labels[row], "other_label": self._labels[column], "answers": int(-count)}
                 for count, row, column in pairs
-            ]
-        return document
+            ],
+        }
 
     def write(self, result: Result) -> None:
         """Count a frame."""

@@ -33,7 +33,7 @@ class Drawing:
         other_name: str | None = None,
     ) -> None:
         self._style, self._with_notice = style, with_notice
-        self._legend = None if other_name is None or not labels else f"2nd, thin bars: {other_name}"
+        self._legend = None if other_name is None else f"2nd, thin bars: {other_name}"
         self.shows_faces = style is None and labels
         """Whether something of a single face may be shown: its crop, or what the model makes of that."""
         self._annotator = Annotator() if labels else None

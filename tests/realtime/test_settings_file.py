@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from fer_live.cli_errors import run_command
+from fer_live.realtime.cli import PROG, command
 from fer_live.realtime.testing.clips import make_clip
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
@@ -33,3 +37,41 @@ def test_the_example_of_the_documentation_runs(tmp_path: Path, tiny_model: Path)
         assert (tmp_path / name).exists()
         manifest = (tmp_path / f"{name}.manifest.json").read_text()
         assert '"detect_every": 2' in manifest and '"smooth": false' in manifest
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "told"),
+    [
+        # Nothing here is against what the command line asks for, so it comes as far as the missing clip.
+        (
+            'host = "0.0.0.0"\nport = 8123\nmax-upload = 9\nopen = true\n',
+            ["--video", "gone.mp4", "--out", "x.mp4"],
+            "gone.mp4",
+        ),
+        ("serve = true\nport = 8123\n", ["--video", "gone.mp4", "--out", "x.mp4"], "gone.mp4"),
+        ("bin = 5\nmin-group = 4\n", ["--video", "gone.mp4", "--out", "x.mp4"], "gone.mp4"),
+        ('report = "x.html"\nthumbnails = true\n', ["--image", "gone.jpg", "--out", "x.jpg"], "gone.jpg"),
+        (
+            'report = "x.html"\nthumbnails = true\ncompare = "x.onnx"\ncalibrate = 5\nimage = "x.jpg"\n',
+            ["--serve", "--video", "gone.mp4"],
+            "gone.mp4",
+        ),
+        # What somebody set for privacy is never passed over.
+        ('save = ["x.csv"]\naggregate-only = true\n', ["--image", "x.jpg", "--out", "y.jpg"], "and a photo has none"),
+        ('save = ["x.csv"]\naggregate-only = true\n', ["--serve"], "--serve shows single faces"),
+        ('save = ["x.csv"]\naggregate-only = true\n', ["--video", "x.mp4", "--compare", "x.onnx"], "--compare tells"),
+        ('save = ["x.csv"]\naggregate-only = true\n', ["--video", "x.mp4", "--events", "x.vtt"], "--events tells"),
+    ],
+)
+def test_what_of_the_file_counts(
+    settings: str,
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("settings.toml").write_text(settings)
+    assert run_command(command, PROG, ["--config", "settings.toml", *arguments]) != 0
+    assert told in capsys.readouterr().err

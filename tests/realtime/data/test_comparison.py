@@ -44,7 +44,6 @@ def test_each_answer_counts_once_and_pairs_are_told() -> None:
     pairs = {(entry["label"], entry["other_label"]): entry["answers"] for entry in document["disagreements"]}
     assert pairs == {pair: count for pair, count in counted.items() if pair[0] != pair[1]}
     assert list(pairs.values()) == sorted(pairs.values(), reverse=True)
-    assert "disagreements" not in comparison.as_document(with_labels=False)
     assert f"of {len(said)} answers" in comparison.line()
 
 
