@@ -66,7 +66,7 @@ def run_facts(
             "provider": classifier.provider,
         },
         "detector": {"name": detector.name, "detect_size_px": detector.detect_size},
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
+        "options": {name: _without_folders(value) for name, value in options.items()},
         "source": {
             "name": info.name,
             "width_px": info.size_wh[0],
@@ -113,6 +113,11 @@ def write_manifest(output: Path, document: dict[str, Any]) -> Path:
         partial.unlink(missing_ok=True)
         raise SinkError(f"{path}: the manifest cannot be written ({error.strerror or error}); make room") from error
     return path
+
+
+def _without_folders(value: Any) -> Any:
+    """An option's value; of a path its last part, for manifests are passed on and folders name users."""
+    return (value.name or str(value)) if isinstance(value, Path) else value
 
 
 def _version(name: str) -> str | None:

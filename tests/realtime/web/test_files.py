@@ -108,6 +108,7 @@ def test_a_photo_gives_what_the_command_line_gives(client: Client, tmp_path_fact
     assert client.output(state, "picture") == (folder / "a.jpg").read_bytes()
     manifest = json.loads(client.output(state, "manifest"))
     assert manifest["output"] == "astronaut.csv" and manifest["model"]["file"] == "expression.onnx"
+    assert manifest["options"]["model"] == "expression.onnx"  # where it lies is no visitor's business
     _, shown = client.json("GET", f"/files/{state['id']}/faces")
     assert len(shown["faces"]) == 1 and sum(shown["faces"][0]["permille"]) == pytest.approx(1000, abs=4)
     _, thumbs, headers = client.ask("GET", f"/files/{state['id']}/thumbs")
