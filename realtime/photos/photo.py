@@ -107,14 +107,16 @@ def open_head_detector() -> Detector:
 
 
 class _AtEveryScale:
-    """A detector that searches photos as :func:`~.search.find_faces` does, at full resolution."""
+    """A detector that searches photos as :func:`~.search.find_faces` does, at full resolution; all that may be a face
+    counts, for better one too many is covered than one too few.
+    """
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self.name, self.detect_size = detector.name, detector.detect_size
 
     def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
-        return find_faces(self._detector, frame, detect_size)
+        return find_faces(self._detector, frame, detect_size, doubtful=True)
 
     def __enter__(self) -> Self:
         return self

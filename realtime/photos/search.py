@@ -42,7 +42,7 @@ MOST_INSIDE = 0.7
 """As that, where so much of the smaller box lies in the other: a part of a face, taken for one at another scale."""
 
 
-def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None) -> Faces:
+def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None, *, doubtful: bool = False) -> Faces:
     """The faces of a picture, from left to right.
 
     A detector finds faces in a range of sizes (YuNet: 10 to 300 pixels of what it is shown), so the picture is searched
@@ -53,6 +53,7 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None) -
         detector: on its own, it searches one copy.
         frame: the picture.
         finest_px: longer side of the finest copy that is searched; None: the picture's own.
+        doubtful: keep what one scale alone shows, however low its score is.
     """
     longest = max(frame.size_wh)
     sizes = search_sizes(longest if finest_px is None else min(finest_px, longest))
@@ -65,7 +66,8 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None) -
     keep = [
         index
         for index in _surest(faces.xyxy, faces.score)
-        if _is_confirmed(faces.only(np.array([index])), int(copy_of[index]), copies, [size / longest for size in sizes])
+        if doubtful
+        or _is_confirmed(faces.only(np.array([index])), int(copy_of[index]), copies, [size / longest for size in sizes])
     ]
     faces = faces.only(np.array(keep, np.intp))
     return faces.only(np.argsort(faces.xyxy[:, 0] + faces.xyxy[:, 2], kind="stable"))

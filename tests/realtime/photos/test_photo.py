@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fer_live.errors import SinkError, SourceError
+from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors.yunet import YuNetDetector
 from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.realtime.photos.annotated import annotate_photo, encode_picture, save_picture
@@ -121,6 +122,23 @@ def test_a_face_that_the_detector_does_not_see_is_covered(photo: Photo, classifi
         private = analyse_photo(photo.image, blind, classifier, head_detector=head_detector)
     left, top, right, bottom = photo.faces.xyxy[0].astype(int)
     covered = annotate_photo(private, ViewOptions(anonymise="box"))[top:bottom, left:right]
+    assert len(private.faces) == 0 and (covered == covered[0, 0]).all()
+
+
+def test_what_one_scale_alone_shows_is_covered_too(detector, classifier: OnnxClassifier) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8)
+
+    class Doubtful(YuNetDetector):
+        """Sees something like a face on the finest copy alone."""
+
+        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+            box, square = np.array([[200, 100, 300, 200]], np.float32), np.array([[250, 150, 100, 0]], np.float32)
+            seen = Faces(box, np.array([0.4], np.float32), square)
+            return seen if detect_size == 600 else Faces.empty()
+
+    with Doubtful() as doubtful:
+        private = analyse_photo(picture, detector, classifier, head_detector=doubtful)
+    covered = annotate_photo(private, ViewOptions(anonymise="box"))[100:200, 200:300]
     assert len(private.faces) == 0 and (covered == covered[0, 0]).all()
 
 

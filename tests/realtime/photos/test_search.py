@@ -133,6 +133,7 @@ class ListedDetector(SpotDetector):
 def test_what_one_scale_alone_shows_must_be_sure(score: float, side: int, confirmed: bool, kept: bool) -> None:
     listed = {1000: [(score, 300, 300, side)], 500: [(0.72, 303, 297, side)] if confirmed else []}
     assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []))) == kept
+    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []), doubtful=True)) == 1
 
 
 def test_the_smallest_faces_are_those_of_the_finest_copy() -> None:
