@@ -63,8 +63,8 @@ def _check(run: RunOptions) -> None:
     if video == "-":
         raise SourceError("standard input can be read once, and a page begins anew: give a file or an address")
     if run.source is not None and video is not None and not is_address(video):
-        with open_source(run.source):
-            pass
+        with open_source(run.source) as source:
+            run.engine.check_source(source.info)
     if run.engine.model is not None:
         OnnxClassifier(run.engine.model)
 

@@ -81,6 +81,7 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     [
         (["--serve", "--video", "gone.mp4"], 1, "gone.mp4: no such file"),
         (["--serve", "--video", "-"], 1, "standard input"),
+        (["--serve", "--video", str(SAMPLES / "astronaut.mp4"), "--target-latency", "50"], 1, "is not live"),
         (["--serve", "--model", "README.md"], 1, "README.md"),
         (["--serve", "--token", "short"], 2, "--token must have at least 12"),
         (["--serve", "--host", "nowhere.invalid"], 1, "nowhere.invalid port 8000"),
