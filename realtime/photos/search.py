@@ -53,7 +53,7 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None, *
         detector: on its own, it searches one copy.
         frame: the picture.
         finest_px: longer side of the finest copy that is searched; None: the picture's own.
-        doubtful: keep what one scale alone shows, however low its score is.
+        doubtful: give all that any copy shows: what one scale alone shows, and a face as often as it is found.
     """
     longest = max(frame.size_wh)
     sizes = search_sizes(longest if finest_px is None else min(finest_px, longest))
@@ -62,14 +62,15 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None, *
         least = 0.0 if size == sizes[0] else LEAST_PX * longest / size
         copies += [_joined([f.only(f.xyxy[:, 3] - f.xyxy[:, 1] >= least) for f in _searched(detector, frame, size)])]
     faces = _joined(copies)
-    copy_of = np.repeat(np.arange(len(copies)), [len(each) for each in copies])
-    keep = [
-        index
-        for index in _surest(faces.xyxy, faces.score)
-        if doubtful
-        or _is_confirmed(faces.only(np.array([index])), int(copy_of[index]), copies, [size / longest for size in sizes])
-    ]
-    faces = faces.only(np.array(keep, np.intp))
+    if not doubtful:
+        copy_of = np.repeat(np.arange(len(copies)), [len(each) for each in copies])
+        scales = [size / longest for size in sizes]
+        keep = [
+            index
+            for index in _surest(faces.xyxy, faces.score)
+            if _is_confirmed(faces.only(np.array([index])), int(copy_of[index]), copies, scales)
+        ]
+        faces = faces.only(np.array(keep, np.intp))
     return faces.only(np.argsort(faces.xyxy[:, 0] + faces.xyxy[:, 2], kind="stable"))
 
 

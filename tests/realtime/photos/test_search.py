@@ -133,7 +133,7 @@ class ListedDetector(SpotDetector):
 def test_what_one_scale_alone_shows_must_be_sure(score: float, side: int, confirmed: bool, kept: bool) -> None:
     listed = {1000: [(score, 300, 300, side)], 500: [(0.72, 303, 297, side)] if confirmed else []}
     assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []))) == kept
-    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []), doubtful=True)) == 1
+    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []), doubtful=True)) == 1 + confirmed
 
 
 def test_the_smallest_faces_are_those_of_the_finest_copy() -> None:
@@ -145,6 +145,12 @@ def test_a_face_within_a_face_is_a_part_of_it() -> None:
     xyxy = np.array([[0, 0, 100, 100], [30, 30, 60, 60], [80, 80, 180, 180], [5, 5, 105, 105]], np.float32)
     score = np.array([0.9, 0.8, 0.85, 0.7], np.float32)
     assert search._surest(xyxy, score).tolist() == [0, 2]
+
+
+def test_where_doubtful_faces_count_a_surer_one_inside_hides_none() -> None:
+    listed = {1000: [(0.5, 100, 100, 200), (0.6, 150, 150, 60)]}
+    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []))) < 2
+    assert len(find_faces(ListedDetector(listed), picture_of((1000, 700), []), doubtful=True)) == 2
 
 
 @given(st.integers(1, 20_000))
