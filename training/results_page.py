@@ -242,7 +242,7 @@ def _cost_cells(recipe: Recipe, row: EqualRow) -> tuple[str, ...]:
 
 
 def _lacks_imagenet(recipe: Recipe, start: str) -> bool:
-    return recipe.train.init == "imagenet" and start != "ImageNet"
+    return recipe.train.init == "imagenet" and start == "random"
 
 
 def _epochs(run: FullRun, recipe: Recipe) -> str:

@@ -1,7 +1,7 @@
 """When no expression is claimed for a face, and why. Doubts come and go slowly, so that they don't flicker.
 
 Where the limits are from is measured on FER2013's PublicTest with the bundled model (docs/experiments.md, "doubts"):
-20 of 100 answers may be wrong on pictures like FER2013's; about 30 on small or blurred ones.
+20 of 100 answers may be wrong on pictures like FER2013's; about 25 on small or blurred ones.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = [
     "severity",
 ]
 
-MIN_CONFIDENCE = 0.585
+MIN_CONFIDENCE = 0.567
 """Least probability of the label that is shown. Of the PublicTest images above it 20.0 % are labelled wrongly and
 69 % are above it. It belongs to the bundled model: choose it anew for another."""
 
-MIN_SIDE_PX = 20.0
-"""Least side of the face square in the source: at 20 px 27 % of the confident answers are wrong, at 24 px 21 %."""
+MIN_SIDE_PX = 16.0
+"""Least side of the face square in the source: at 16 px 24 % of the confident answers are wrong, at 12 px 30 %."""
 
-MIN_SHARPNESS = 0.10
-"""Least :attr:`~.quality.Qualities.sharpness`: from 0.09 to 0.11 about 30 % of the confident answers are wrong."""
+MIN_SHARPNESS = 0.06
+"""Least :attr:`~.quality.Qualities.sharpness`: from 0.05 to 0.07 27 % of the confident answers are wrong."""
 
 MAX_TURNED_DEG = 45.0
 """Half way to profile; FER2013 has hardly any faces beyond (4 %), of which 29 % from 40 to 50 are labelled wrongly."""

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from fer_live.bundled import MODEL, MODEL_INT8, asset_path
+from fer_live.bundled import MODEL, MODEL_INT8, SHA256, asset_path
 from fer_live.cli_errors import run_command
 from fer_live.errors import DataError, ModelError
 from fer_live.export import verify as verify_module
@@ -22,6 +23,8 @@ from fer_live.training.evaluate import crops_of, fit_temperature
 from fer_live.training.predictors import open_session
 from fer_live.training.recipes import RECIPES, build_model
 from fer_live.training.testing import subset, synthetic_fer2013
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +230,9 @@ def test_what_the_command_can_not_do_leaves_nothing(
 
 
 @pytest.mark.data
-def test_the_bundled_int8_model_loses_at_most_0_3_points(fer2013_arrays: tuple[np.ndarray, ...]) -> None:
+def test_the_bundled_models_are_as_published_and_int8_loses_little(
+    fer2013_arrays: tuple[np.ndarray, ...],
+) -> None:
     images, expression, usage, _ = fer2013_arrays
     rows = usage == Usage.PublicTest
     reference, model = (asset_path(name) for name in (MODEL, MODEL_INT8))
@@ -236,6 +241,13 @@ def test_the_bundled_int8_model_loses_at_most_0_3_points(fer2013_arrays: tuple[n
     assert found.accuracies is not None
     assert found.accuracies[1] >= found.accuracies[0] - 0.003
     assert found.same_label > 0.98
+    # And both are what was published of them.
+    report = json.loads((ROOT / "docs" / "evaluation" / "report.json").read_text("utf-8"))
+    published = {model["file"]: model for model in report["models"]}
+    for name, accuracy in zip((MODEL, MODEL_INT8), found.accuracies, strict=True):
+        assert published[name]["sha256"] == SHA256[name]
+        confusion = np.array(published[name]["splits"]["public"]["fer2013"]["confusion"])
+        assert accuracy == pytest.approx(np.trace(confusion) / confusion.sum(), abs=0.002)
 
 
 def test_the_bundled_int8_probe_tells_faults_from_roundings() -> None:
