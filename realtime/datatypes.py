@@ -5,7 +5,7 @@ All are frozen; arrays are checked once, here. Pixel coordinates are continuous:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -132,6 +132,20 @@ class Faces:
     def empty(cls) -> Self:
         """No faces."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Faces]) -> Faces:
+        """All faces of several together, in that order; with keypoints where all that have faces have them."""
+        filled = [part for part in parts if len(part)]
+        if len(filled) <= 1:
+            return (filled or list(parts) or [cls.empty()])[0]
+        keypoints = [part.keypoints for part in filled if part.keypoints is not None]
+        return cls(
+            np.concatenate([part.xyxy for part in filled]),
+            np.concatenate([part.score for part in filled]),
+            np.concatenate([part.squares for part in filled]),
+            np.concatenate(keypoints) if len(keypoints) == len(filled) else None,
+        )
 
     def only(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
         """The faces that a mask (N,) or index array selects, in that order."""

@@ -7,12 +7,12 @@ import os
 import platform
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from fer_live import __version__
 from fer_live.errors import SinkError
+from fer_live.machine import version_of
 from fer_live.realtime.datatypes import Detector, Frame, SourceInfo
 from fer_live.realtime.inference.classifier import OnnxClassifier
 
@@ -58,7 +58,7 @@ def run_facts(
         "fer_live": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": {name: version for name in _LIBRARIES if (version := _version(name)) is not None},
+        "libraries": {name: version for name in _LIBRARIES if (version := version_of(name)) is not None},
         "model": {
             "file": classifier.path.name,
             "sha256": classifier.sha256,
@@ -118,10 +118,3 @@ def write_manifest(output: Path, document: dict[str, Any]) -> Path:
 def _without_folders(value: Any) -> Any:
     """An option's value; of a path its last part, for manifests are passed on and folders name users."""
     return (value.name or str(value)) if isinstance(value, Path) else value
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None

@@ -8,7 +8,6 @@ from typing import Self
 import cv2
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from fer_live.bundled import DETECTOR_YUNET, asset_path
 from fer_live.contract import FER2013_FRAMING, Framing
@@ -18,8 +17,9 @@ from fer_live.realtime.downscale import downscaled_bgr
 from fer_live.sessions import set_up
 
 from .squares import BoxFraming, face_squares
+from .suppression import suppress
 
-__all__ = ["YUNET_BOX", "YuNetDetector", "decode", "suppress"]
+__all__ = ["YUNET_BOX", "YuNetDetector", "decode"]
 
 STRIDES = (8, 16, 32)
 MULTIPLE = 32
@@ -133,25 +133,3 @@ def decode(outputs: dict[str, Floats], columns_32: int, min_score: float) -> tup
         np.concatenate(scores).astype(np.float32),
         np.concatenate(keypoints).astype(np.float32),
     )
-
-
-def suppress(xyxy: Floats, score: Floats, max_overlap: float) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression: indices of the boxes that stay, surest first.
-
-    Args:
-        xyxy: (N, 4).
-        score: (N,).
-        max_overlap: a box goes if its intersection over union with a surer one that stays is greater.
-    """
-    area = np.prod(np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0), axis=1)
-    # A stable sort: equal scores keep the order of the grid, so the same frame always gives the same faces.
-    rest = np.argsort(-score, kind="stable")
-    keep = []
-    while len(rest):
-        best, rest = rest[0], rest[1:]
-        keep.append(best)
-        low = np.maximum(xyxy[best, :2], xyxy[rest, :2])
-        high = np.minimum(xyxy[best, 2:], xyxy[rest, 2:])
-        common = np.prod(np.maximum(high - low, 0), axis=1)
-        rest = rest[common <= max_overlap * (area[best] + area[rest] - common)]
-    return np.array(keep, np.intp)

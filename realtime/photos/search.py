@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Detector, Faces, Floats, Frame
+from fer_live.realtime.detectors.suppression import suppress
 from fer_live.realtime.tracking.tracker import iou
 
 __all__ = ["find_faces", "search_sizes"]
@@ -60,8 +61,10 @@ def find_faces(detector: Detector, frame: Frame, finest_px: int | None = None, *
     copies: list[Faces] = []
     for size in sizes:
         least = 0.0 if size == sizes[0] else LEAST_PX * longest / size
-        copies += [_joined([f.only(f.xyxy[:, 3] - f.xyxy[:, 1] >= least) for f in _searched(detector, frame, size)])]
-    faces = _joined(copies)
+        copies += [
+            Faces.joined([f.only(f.xyxy[:, 3] - f.xyxy[:, 1] >= least) for f in _searched(detector, frame, size)])
+        ]
+    faces = Faces.joined(copies)
     if not doubtful:
         copy_of = np.repeat(np.arange(len(copies)), [len(each) for each in copies])
         scales = [size / longest for size in sizes]
@@ -143,30 +146,6 @@ def _moved(faces: Faces, left: int, top: int) -> Faces:
     return Faces(faces.xyxy + np.tile(by, 2), faces.score, squares, keypoints)
 
 
-def _joined(found: Sequence[Faces]) -> Faces:
-    found = [faces for faces in found if len(faces)]
-    if not found:
-        return Faces.empty()
-    keypoints = [faces.keypoints for faces in found if faces.keypoints is not None]
-    return Faces(
-        np.concatenate([faces.xyxy for faces in found]),
-        np.concatenate([faces.score for faces in found]),
-        np.concatenate([faces.squares for faces in found]),
-        np.concatenate(keypoints) if len(keypoints) == len(found) else None,
-    )
-
-
 def _surest(xyxy: Floats, score: Floats) -> NDArray[np.intp]:
     """Of boxes of the same face the surest: indices of those that stay."""
-    area = np.prod(np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0), axis=1)
-    rest = np.argsort(-score, kind="stable")
-    keep = []
-    while len(rest):
-        best, rest = rest[0], rest[1:]
-        keep.append(best)
-        low, high = np.maximum(xyxy[best, :2], xyxy[rest, :2]), np.minimum(xyxy[best, 2:], xyxy[rest, 2:])
-        common = np.prod(np.maximum(high - low, 0), axis=1)
-        same = common > MOST_COMMON * (area[best] + area[rest] - common)
-        same |= common > MOST_INSIDE * np.minimum(area[best], area[rest])
-        rest = rest[~same]
-    return np.array(keep, np.intp)
+    return suppress(xyxy, score, MOST_COMMON, MOST_INSIDE)

@@ -115,7 +115,7 @@ class Tracker:
             covered = iou(self.faces.xyxy, found.xyxy).max(1, initial=0) > 0.4
             self._hide(unseen & (covered | (not followed)))
             unseen = ~np.isin(self.ids, ids)
-        self.faces = _joined(settled, self.faces.only(unseen))
+        self.faces = Faces.joined((settled, self.faces.only(unseen)))
         missed_s = np.minimum(self.missed_s[unseen], self._now_s)
         self.missed_s = np.concatenate([np.full(len(ids), np.inf), missed_s])
         self.pictures = np.concatenate([pictures, self.pictures[unseen]]) if unseen.any() else pictures
@@ -202,19 +202,3 @@ def _settled(found: Faces, followed: Faces, from_row: NDArray[np.int64], trust: 
         keypoints = keypoints.copy()
         keypoints[rows] += (1 - trust) * (old.keypoints - keypoints[rows])
     return Faces(xyxy, found.score, squares, keypoints)
-
-
-def _joined(a: Faces, b: Faces) -> Faces:
-    if not len(b):
-        return a
-    if not len(a):
-        return b
-    keypoints = None
-    if a.keypoints is not None and b.keypoints is not None:
-        keypoints = np.concatenate([a.keypoints, b.keypoints])
-    return Faces(
-        np.concatenate([a.xyxy, b.xyxy]),
-        np.concatenate([a.score, b.score]),
-        np.concatenate([a.squares, b.squares]),
-        keypoints,
-    )

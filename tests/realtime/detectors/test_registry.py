@@ -20,7 +20,8 @@ from fer_live.realtime.detectors import blazeface
 from fer_live.realtime.detectors.haar import EyeVerifier
 from fer_live.realtime.detectors.registry import DETECTORS, create_detector
 from fer_live.realtime.detectors.squares import BoxFraming, face_squares
-from fer_live.realtime.detectors.yunet import YuNetDetector, suppress
+from fer_live.realtime.detectors.suppression import suppress
+from fer_live.realtime.detectors.yunet import YuNetDetector
 from fer_live.realtime.downscale import downscaled_bgr, downscaled_grey, small_size_wh
 
 ROOT = Path(__file__).parents[3]
