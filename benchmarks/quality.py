@@ -11,14 +11,13 @@ those where neither is in doubt; how many of the engine's face-frames the refere
 from __future__ import annotations
 
 import argparse
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 import cv2
 import numpy as np
 
+from fer_live.machine import measured_on
 from fer_live.realtime.datatypes import Result
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path)
     cv2.setNumThreads(1)
     wanted = parser.parse_args()
-    print(f"{date.today()}, fer-live {version('fer-live')}, onnxruntime-gpu {version('onnxruntime-gpu')}\n")
+    print(measured_on(("onnxruntime-gpu",)), end="\n\n")
     print("| clip | frames | face-frames | found | same label | where both are sure | not there | tracks | true |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for clip in wanted.clips:

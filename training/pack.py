@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fer_live.errors import DataError, first_line
 
 from .files import make_folder, replacing, system_errors_as
+from .provenance import file_sha256
 
 __all__ = ["PACK", "Packed", "read_pack", "write_pack"]
 
@@ -95,7 +96,7 @@ def write_pack(packed: Packed, folder: Path) -> list[Path]:
         "side": packed.images.shape[-1],
         "sha256": packed.sha256,
         "notes": list(packed.notes),
-        "parts": [*parts, {"file": rows.name, "sha256": hashlib.sha256(rows.read_bytes()).hexdigest()}],
+        "parts": [*parts, {"file": rows.name, "sha256": file_sha256(rows)}],
     }
     with replacing(folder / PACK) as partial:
         partial.write_text(json.dumps(about, indent=2) + "\n")
