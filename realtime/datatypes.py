@@ -43,8 +43,9 @@ Plane = NDArray[np.uint8]
 class Frame:
     """One video frame as planar YUV 4:2:0 (I420), which is what decoders give and encoders take.
 
-    ``y``: (H, W) uint8, the grey image. ``u``, ``v``: (ceil(H / 2), ceil(W / 2)) uint8. The planes are C-contiguous
-    and belong to this frame: no stage after the source but the annotator writes to them.
+    ``y``: (H, W) uint8, the grey image. ``u``, ``v``: (ceil(H / 2), ceil(W / 2)) uint8. No stage after the source
+    but the annotator writes to the planes. They are C-contiguous and belong to this frame, unless the source lends
+    them, write-protected, for a run in which nothing is drawn: their rows may then be padded.
     ``index``: 0, 1, 2, … in the source's order. ``time_s``: presentation time in seconds since the source's start,
     from the container, or from a monotonic clock when live. ``limited_range``: luma is 16..235 (video), else 0..255.
     """

@@ -15,9 +15,12 @@ from .datatypes import Plane
 __all__ = ["Orientation", "PlanePool", "as_i420", "pixels"]
 
 
-def pixels(plane: VideoPlane) -> Plane:
+def pixels(plane: VideoPlane, *, writable: bool = True) -> Plane:
     """(height, width) uint8 view of an 8-bit plane, without the padding of its rows; writing changes the frame."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    whole = np.frombuffer(memoryview(plane), np.uint8)
+    if not writable:
+        whole.flags.writeable = False
+    return whole.reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 class PlanePool:

@@ -227,7 +227,10 @@ class Session:
 
     def _open_source(self) -> Source:
         assert self._options.source is not None
-        return open_source(self._options.source, self._tell_state)
+        covered, drawn = self._options.view.anonymise is not None, self._options.video.out is not None
+        return open_source(
+            self._options.source, self._tell_state, writable=covered or drawn or self._watch != Watch.NOBODY
+        )
 
     def end(self) -> Summary:
         """Wait for the last frame, and complete the outputs.

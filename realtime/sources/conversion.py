@@ -29,16 +29,18 @@ class Conversion:
     its shape differs too, it is fitted in and the rest is black, so that faces keep their proportions.
 
     ``coded_wh``: (width, height) in pixels as stored. ``orientation``: how the first picture is turned. ``pool``:
-    where the planes come from.
+    where the planes come from. ``writable``: False where nobody will draw on them: they are then, where they need no
+    conversion, the decoder's own, lent and write-protected, and nothing is copied.
     """
 
     coded_wh: tuple[int, int]
     orientation: Orientation
     colour: ColourTags
     pool: PlanePool
+    writable: bool = True
 
     @classmethod
-    def of(cls, first: VideoFrame) -> Self:
+    def of(cls, first: VideoFrame, *, writable: bool = True) -> Self:
         """What the source's first picture says."""
         coded_wh, orientation = (first.width, first.height), Orientation.of(first)
         return cls(
@@ -51,6 +53,7 @@ class Conversion:
                 limited_range=not _is_full_range(first),
             ),
             PlanePool(orientation.size(*coded_wh)),
+            writable,
         )
 
     @property
@@ -59,7 +62,7 @@ class Conversion:
         return self.orientation.size(*self.coded_wh)
 
     def planes(self, frame: VideoFrame, orientation: Orientation | None = None) -> Planes:
-        """Y, U, V of a picture, C-contiguous and nobody else's.
+        """Y, U, V of a picture, nobody else's, unless they are lent: with rows that may be padded then.
 
         Args:
             frame: the picture.
@@ -79,6 +82,9 @@ class Conversion:
                 dst_color_range=_FULL if full else _LIMITED,
                 threads=1,
             )
+        if not self.writable and fitted_wh == self.size_wh and not turned.quarter_turns:
+            y, u, v = (pixels(plane, writable=False) for plane in frame.planes)
+            return y, u, v
         # Copies: the decoder still predicts later frames from its own planes, and ours will be drawn on.
         ours = self.pool.take()
         if fitted_wh != self.size_wh:

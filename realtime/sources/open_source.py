@@ -15,12 +15,13 @@ __all__ = ["open_source", "sound_file"]
 PIPE = "-"
 
 
-def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
+def open_source(wanted: Wanted, on_state: Listener | None = None, *, writable: bool = True) -> Source:
     """Open what is wanted.
 
     Args:
         wanted: what.
         on_state: called when a live source is lost and when it is back, in a thread of the source.
+        writable: whether somebody will draw on the frames; where not, a file's are not copied.
 
     Raises:
         SourceError: it cannot be opened, or an option doesn't go with it.
@@ -39,10 +40,10 @@ def open_source(wanted: Wanted, on_state: Listener | None = None) -> Source:
         return ScreenSource(fps=float(wanted.fps or 25), backoff=backoff, on_state=on_state)
     if wanted.video is None:
         raise ValueError("photos are no frames of a video: see fer_live.realtime.photos")
-    return _open_video(wanted, wanted.video, backoff, on_state)
+    return _open_video(wanted, wanted.video, backoff, on_state, writable)
 
 
-def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None) -> Source:
+def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None, writable: bool) -> Source:
     from .image_sequences import DEFAULT_FPS, SequenceSource, images_in, images_of_pattern, is_pattern
     from .network import is_address, shown_address
     from .relay import RelayedSource, wait_for
@@ -58,7 +59,7 @@ def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener
         return SequenceSource(images, video, wanted.fps or DEFAULT_FPS)
     _refuse(wanted, "standard input" if video == PIPE else video, fps=False, stream=True)
     if video != PIPE:
-        return FileSource(path, stream=wanted.stream)
+        return FileSource(path, stream=wanted.stream, writable=writable)
     return RelayedSource(wait_for(lambda: _open_pipe(wanted.stream)))
 
 

@@ -52,6 +52,7 @@ class FileSource:
         path: of the file; where ``container`` is given, only its name for messages.
         stream: which of its video streams, 0 for the first; None for the one that the file or FFmpeg prefers.
         container: the file, opened already; this source closes it.
+        writable: whether somebody will draw on the frames; see :class:`~.conversion.Conversion`.
 
     Raises:
         SourceError: at construction, where the file cannot be opened or not one frame of it be decoded. Damage after
@@ -64,6 +65,7 @@ class FileSource:
         *,
         stream: int | None = None,
         container: av.container.InputContainer | None = None,
+        writable: bool = True,
     ) -> None:
         self._path = os.fspath(path)
         self._stopped = False
@@ -83,7 +85,7 @@ class FileSource:
             if first is None:
                 raise SourceError(f"{self._path}: no frame could be decoded; the file is damaged or not a video")
             self._first: VideoFrame | None = first
-            self._conversion = Conversion.of(first)
+            self._conversion = Conversion.of(first, writable=writable)
             self._info = self._describe()
         except BaseException:
             self._container.close()

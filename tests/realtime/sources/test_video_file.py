@@ -64,12 +64,26 @@ def test_every_frame_comes_out_once_in_order_on_time(tmp_path: Path, name: str, 
     assert source.info.frame_count is None or abs(source.info.frame_count - len(frames)) <= 4
     assert not source.info.is_live and source.info.name == str(tmp_path / name)
     assert source.warnings == ()
+    with FileSource(tmp_path / name, writable=False) as lender:
+        lent = list(lender)  # all of them: the decoder must not use one again that is still looked at
+    for theirs, ours in zip(lent, frames, strict=True):
+        for plane, copied in zip((theirs.y, theirs.u, theirs.v), (ours.y, ours.u, ours.v), strict=True):
+            assert np.array_equal(plane, copied)
     reference = make_frame(*frames[0].size_wh, 3)
     tolerance = 24 if name.endswith(".gif") else 6
     assert np.abs(frames[3].y.astype(int) - reference.y).mean() < tolerance
     if not name.endswith(".gif"):
         assert np.abs(frames[3].u.astype(int) - reference.u).mean() < 6
         assert np.abs(frames[3].v.astype(int) - reference.v).mean() < 6
+
+
+def test_what_is_lent_cannot_be_drawn_on(tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mp4")
+    with FileSource(tmp_path / "a.mp4", writable=False) as source:
+        frame = next(iter(source))
+    for plane in (frame.y, frame.u, frame.v):
+        with pytest.raises(ValueError, match="read-only"):
+            plane[0, 0] = 0
 
 
 def test_fps_is_a_fraction_and_exact(tmp_path: Path) -> None:
