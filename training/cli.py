@@ -52,7 +52,9 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
 @click.option(
     "--teachers",
     type=click.Path(path_type=Path),
-    help="Whom the student of --distill learns from: their answers, an .npz, or their folder; see docs/training.md.",
+    multiple=True,
+    help="Whom the student of --distill learns from: a model.pt, or several, this option for each (they have seen the "
+    "images, so they tell less of them), or an .npz or folder of teachers that have not; see docs/training.md.",
 )
 @click.option(
     "--start-from",
@@ -78,7 +80,7 @@ def train_command(
     recipe: Recipe,
     out: Path | None,
     arguments: tuple[tuple[str, Any], ...],
-    teachers: Path | None,
+    teachers: tuple[Path, ...],
     start_from: Path | None,
     random_init: bool,
     describe: Recipe | None,
@@ -127,6 +129,9 @@ def train_command(
             computing = f"{ranks.world} processes of {computing}"
         click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
         try:
+            taught_by = None
+            if teachers:
+                taught_by = load_teachers(teachers, dataset, bf16=bf16, ranks=ranks, on_asked=progress.on_asked)
             model = train(
                 chosen,
                 dataset,
@@ -134,7 +139,7 @@ def train_command(
                 device=where,
                 bf16=bf16,
                 ranks=ranks,
-                teachers=load_teachers(teachers) if teachers is not None else None,
+                teachers=taught_by,
                 start=load_checkpoint(start_from) if start_from is not None else None,
                 on_step=progress.on_step,
                 on_epoch=progress.on_epoch,

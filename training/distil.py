@@ -1,15 +1,16 @@
 """What teachers say of the faces of a batch, and the loss that makes a student answer alike (Hinton et al. 2015).
 
-Teachers are asked about an image only if they were not trained on it: each belongs to a fold of the training images,
-which it has never seen (:mod:`~fer_live.training.teachers`). :class:`LiveTeachers` see the very batch that the
-student sees, augmented and mixed; :class:`StoredTeachers` were asked once, about the images as they are, which costs
-nothing to train with and tells nothing of what augmentation did to them.
+The best teachers of an image were not trained on it: each belongs to a fold of the training images, which it has never
+seen (:mod:`~fer_live.training.teachers`). :class:`LiveTeachers` see the very batch that the student sees, augmented and
+mixed; :class:`StoredTeachers` were asked once, about the images as they are, which costs nothing to train with and
+tells nothing of what augmentation did to them. Any checkpoints can be asked so (:mod:`~fer_live.training.asking`),
+those that have seen the images too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,16 @@ from .batches import Batch
 from .config import TrainConfig
 from .files import replacing, system_errors_as
 
-__all__ = ["Distillation", "LiveTeachers", "StoredTeachers", "Teachers", "distillation_loss", "fold_of"]
+__all__ = [
+    "Distillation",
+    "Hashes",
+    "LiveTeachers",
+    "StoredTeachers",
+    "Teachers",
+    "check_heads",
+    "distillation_loss",
+    "fold_of",
+]
 
 Hashes = NDArray[np.uint64]
 
@@ -76,11 +86,13 @@ class StoredTeachers:
         """Find the answers about the images.
 
         Raises:
-            DataError: there is none about an image or for a head.
+            DataError: there is none about an image or for a head, or one has another number of labels.
         """
-        lacking = [head.name for head in contract.heads if head.name not in self.answers]
-        if lacking:
-            raise DataError(f"the teachers have no answers for the head {', '.join(lacking)}")
+        check_heads(self.answers, contract)
+        for head in contract.heads:
+            labels = self.answers[head.name].shape[1]
+            if labels != len(head.labels):
+                raise DataError(f"the teachers' answers for the head {head.name} are of {labels} labels")
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         unknown = int((self.hashes[place] != hashes).sum())
         if unknown:
@@ -203,6 +215,13 @@ class Distillation:
             for target, z in zip(targets, self._teachers.logits(x[mixed], batch.partners[mixed]), strict=True):
                 target[mixed] = share * target[mixed] + (1 - share) * torch.softmax(z.float() / temperature, 1)
         return targets
+
+
+def check_heads(told: Collection[str], contract: Contract) -> None:
+    """Raise DataError where teachers that answer for the heads ``told`` lack one of the student's contract."""
+    lacking = [head.name for head in contract.heads if head.name not in told]
+    if lacking:
+        raise DataError(f"the teachers have no answers for the head {', '.join(lacking)}")
 
 
 def distillation_loss(logits: Tensor, target: Tensor, temperature: float) -> Tensor:

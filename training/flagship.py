@@ -214,7 +214,8 @@ class _Work:
         folder = self._out / "teachers"
         if kind == "auto":
             kind = "live" if self._device.type == "cuda" and (folder / TEACHERS).exists() else "stored"
-        return load_teachers(folder if kind == "live" else self._out / "teacher_logits.npz")
+        path = folder if kind == "live" else self._out / "teacher_logits.npz"
+        return load_teachers([path], self._dataset, bf16=self._bf16)
 
     def _on_step(self, epoch: int, step: int, steps: int) -> None:
         if time.monotonic() > self._deadline:

@@ -16,7 +16,10 @@ __all__ = ["TrainingProgress", "training_progress"]
 
 
 class TrainingProgress:
-    """Callbacks of :func:`~fer_live.training.loop.train`. Epochs are counted from 1 in what is shown."""
+    """Callbacks of :func:`~fer_live.training.loop.train` and of teachers that are asked before it.
+
+    Epochs are counted from 1 in what is shown.
+    """
 
     def __init__(self, epochs: int, batch_size: int, bar: Progress | None) -> None:
         self.epochs_done = 0
@@ -52,6 +55,13 @@ class TrainingProgress:
             completed=epoch * steps + step + 1,
             description=f"epoch {epoch + 1}/{self._epochs}  step {step + 1}/{steps}  {rate}  {self._accuracy}",
         )
+
+    def on_asked(self, asked: int, of: int) -> None:
+        """While teachers are asked: how many answers there are, and of how many."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=of, completed=asked, description="asking the teachers")
+        elif asked in (0, of):
+            self._say(f"asking the teachers about {of:,} images" if asked == 0 else "the teachers have answered")
 
     def on_epoch(self, epoch: Epoch) -> None:
         """After each epoch, those of an earlier start first."""

@@ -7,7 +7,7 @@ are done. Folds go by image hash, so identical images share one; another picture
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from torch import nn
 
 from fer_live.errors import DataError, ModelError
 
+from .asking import CheckpointTeachers, mean_logits, training_images
 from .checkpoint import load_checkpoint
 from .data import Fer2013, Usage
 from .distil import LiveTeachers, StoredTeachers, Teachers, fold_of
-from .evaluate import predict_logits
+from .distributed import ALONE, Ranks
 from .ferplus import image_hashes
 from .files import make_folder, replacing, system_errors_as
 from .loop import Epoch, train
@@ -135,32 +136,50 @@ def ask(folder: Path, dataset: Fer2013, device: torch.device) -> tuple[StoredTea
     """
     live = load_live(folder)
     contract = load_checkpoint(next(folder.glob("fold0-seed*/model.pt"))).contract
-    rows = dataset.training_rows("none")
-    hashes, first = np.unique(image_hashes(dataset.images[rows]), return_index=True)
-    rows = rows[first]
+    hashes, rows = training_images(dataset)
     folds = fold_of(hashes, live.folds)
     answers = {head.name: np.zeros((len(rows), len(head.labels)), np.float16) for head in contract.heads}
     for fold in range(live.folds):
         chosen = np.flatnonzero(folds == fold)
-        said = [
-            predict_logits(network.to(device), dataset.images[rows[chosen]], contract, device)
-            for network in live.networks[fold]
-        ]
-        for head, logits in zip(contract.heads, zip(*said, strict=True), strict=True):
-            answers[head.name][chosen] = np.mean(logits, axis=0)
+        told = mean_logits(live.networks[fold], dataset.images[rows[chosen]], contract, device)
+        for head, logits in zip(contract.heads, told, strict=True):
+            answers[head.name][chosen] = logits
     right = answers[contract.heads[0].name].argmax(1) == dataset.expression[rows]
     return StoredTeachers(hashes, answers), float(right.mean())
 
 
-def load_teachers(path: Path) -> Teachers:
-    """The teachers of a folder, live, or their answers from an .npz.
+def load_teachers(
+    paths: Sequence[Path],
+    dataset: Fer2013,
+    *,
+    bf16: bool,
+    ranks: Ranks = ALONE,
+    on_asked: Callable[[int, int], None] = lambda asked, of: None,
+) -> Teachers:
+    """The teachers of a folder, live; their answers from an .npz; or checkpoints (.pt), asked before the first step.
+
+    Args:
+        paths: one folder or .npz, or any number of checkpoints.
+        dataset: FER2013, whose Training images checkpoints are asked about.
+        bf16: whether checkpoints are asked in bfloat16.
+        ranks: as :class:`~fer_live.training.asking.CheckpointTeachers`'.
+        on_asked: likewise.
 
     Raises:
-        DataError: nothing there, or no answers of teachers.
-        ModelError: the folder's teachers are not all there.
+        DataError: nothing there, no answers of teachers, or kinds that don't go together.
+        ModelError: the folder's teachers are not all there, or the checkpoints can't teach together.
     """
+    checkpoints = [path for path in paths if path.suffix == ".pt"]
+    if checkpoints and len(checkpoints) == len(paths):
+        return CheckpointTeachers(paths, dataset, bf16=bf16, ranks=ranks, on_asked=on_asked)
+    if len(paths) > 1:
+        found = ", ".join(map(str, paths))
+        raise DataError(f"teachers are one or more checkpoints (.pt), or one .npz or folder alone; found {found}")
+    (path,) = paths
     if path.is_dir():
         return load_live(path)
     if not path.is_file():
-        raise DataError(f"{path}: no such file or folder; python -m fer_live.training.flagship makes teachers")
+        raise DataError(
+            f"{path}: no such file or folder; give a model.pt, or make teachers by python -m fer_live.training.flagship"
+        )
     return StoredTeachers.read(path)

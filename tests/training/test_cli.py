@@ -140,6 +140,31 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert "weights_only" not in err
 
 
+def test_checkpoints_teach(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (0, 1):
+        save_checkpoint(tmp_path / f"{seed}.pt", untrained_checkpoint(seed))
+    (tmp_path / "x.npz").write_bytes(b"PK")
+    one, other = (("--teachers", tmp_path / name) for name in ("0.pt", "1.pt"))
+    command = ("--data", data, "--out", tmp_path / "run", *SETTINGS, "--epochs", "1", "--distill", "0.5")
+    assert train(*command, *one, *other) == 0
+    out = capsys.readouterr().out
+    assert "asking the teachers about 448 images" in out  # 2 teachers, 112 images and their mirror images
+    assert out.index("have answered") < out.index("epoch   1/1")
+    assert train(*command, *other, *one) == 0
+    assert "finished already" in capsys.readouterr().out
+    for teachers, message in (
+        (one, "run with another teachers; give another --out"),
+        ((*one, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
+        (("--teachers", tmp_path, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
+        ((*one, "--teachers", tmp_path / "none.pt"), "none.pt: no such file"),
+        (("--teachers", tmp_path / "none"), "no such file or folder; give a model.pt"),
+        ((*one, *other, "--distill", "0"), "no use for teachers"),
+    ):
+        assert train(*command, *teachers) == 1
+        err = capsys.readouterr().err
+        assert message in err and err.count("\n") == 1, err
+
+
 @pytest.mark.parametrize(
     ("out", "message"), [("file", "file: a file, not a folder"), ("file/report", "file/report: "), ("r" * 300, "rrr: ")]
 )

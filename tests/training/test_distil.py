@@ -131,7 +131,7 @@ def test_stored_answers_are_those_of_teachers_that_have_not_seen_the_image(
     assert len(stored.hashes) == len(set(stored.hashes.tolist())) == 222
     path = tmp_path / "teacher_logits.npz"
     stored.write(path)
-    again = load_teachers(path)
+    again = load_teachers([path], dataset, bf16=False)
     assert again.identity == stored.identity
     live = load_live(teachers)
     contract = fer2013_contract()
@@ -146,19 +146,22 @@ def test_stored_answers_are_those_of_teachers_that_have_not_seen_the_image(
         assert torch.allclose(told, said, atol=0.01)
 
 
-def test_answers_of_other_data_are_refused(tmp_path: Path) -> None:
+def test_answers_of_other_data_are_refused(dataset: Fer2013, tmp_path: Path) -> None:
     stored = StoredTeachers(np.array([7, 3], np.uint64), {"fer2013": np.zeros((2, 7), np.float16)})
     with pytest.raises(DataError, match="no answers for the head ferplus"):
         stored.prepare(np.array([3], np.uint64), fer2013_contract(), CPU)
     with pytest.raises(DataError, match="nothing of 1 of 2 training images"):
         stored.prepare(np.array([3, 4], np.uint64), fer2013_contract(("fer2013",)), CPU)
+    with pytest.raises(DataError, match="answers for the head ferplus are of 7 labels"):
+        both = {name: np.zeros((1, 7), np.float16) for name in ("fer2013", "ferplus")}
+        StoredTeachers(np.array([3], np.uint64), both).prepare(np.array([3], np.uint64), fer2013_contract(), CPU)
     (tmp_path / "x.npz").write_bytes(b"PK")
     with pytest.raises(DataError, match="not the answers of teachers"):
-        load_teachers(tmp_path / "x.npz")
+        load_teachers([tmp_path / "x.npz"], dataset, bf16=False)
     with pytest.raises(DataError, match="no such file"):
-        load_teachers(tmp_path / "none")
+        load_teachers([tmp_path / "none"], dataset, bf16=False)
     with pytest.raises(ModelError, match=r"teachers\.json"):
-        load_teachers(tmp_path)
+        load_teachers([tmp_path], dataset, bf16=False)
 
 
 def test_teachers_and_their_weight_go_together(dataset: Fer2013, teachers: Path, tmp_path: Path) -> None:

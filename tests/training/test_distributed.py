@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from fer_live.errors import DataError
 from fer_live.training.batches import Batches
-from fer_live.training.checkpoint import load_tensors
+from fer_live.training.checkpoint import load_tensors, save_checkpoint
 from fer_live.training.config import TrainConfig
 from fer_live.training.distributed import ALONE, Ranks, together
 from fer_live.training.loop import train
-from fer_live.training.recipes import RECIPES
-from fer_live.training.testing import synthetic_fer2013
+from fer_live.training.losses import LabelLoss, votes_loss
+from fer_live.training.recipes import RECIPES, build_model
+from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
 CPU = torch.device("cpu")
 PAIR = (Ranks(0, 0, 2), Ranks(1, 1, 2))
@@ -88,13 +90,33 @@ def test_a_batch_too_small_to_share_is_refused(tmp_path: Path) -> None:
         train(recipe, synthetic_fer2013(70), tmp_path / "run", device=CPU, bf16=False, ranks=PAIR[0])
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_weight_of_a_recipe_has_a_part_in_its_loss(name: str) -> None:
+    """``DistributedDataParallel`` waits for the gradient of each. On torch's meta device, shapes without numbers."""
+    recipe = RECIPES[name]
+    with torch.device("meta"):
+        network = build_model(recipe.model, recipe.contract()).train()
+        labels, share = torch.zeros(4, dtype=torch.long), torch.ones(4)
+        expression, *ferplus = network(torch.zeros(4, 1, 48, 48))
+        loss: Tensor = LabelLoss(recipe.train, torch.ones(7))(expression, labels, labels, share)
+        for logits in ferplus:
+            votes = torch.zeros_like(logits)
+            loss = loss + recipe.train.ferplus_weight * votes_loss(logits, votes, votes, share)
+        loss.backward()  # type: ignore[no-untyped-call]
+    idle = [key for key, weight in network.named_parameters() if weight.requires_grad and weight.grad is None]
+    assert not idle
+
+
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains_and_go_on(data: Path, tmp_path: Path) -> None:
     histories = {}
+    save_checkpoint(tmp_path / "teacher.pt", untrained_checkpoint())
+    taught = (*EXACT, "--teachers", tmp_path / "teacher.pt", "--distill", "0.3")
     for processes in (1, 2):
         folder = tmp_path / str(processes)
-        out, err = start(processes, "--data", data, "--out", folder, *EXACT).communicate(timeout=200)
+        out, err = start(processes, "--data", data, "--out", folder, *taught).communicate(timeout=200)
         assert "finished: " in out, err
+        assert out.count("the teachers have answered") == 1
         assert sum(line.startswith("epoch ") for line in out.splitlines()) == 2  # the first one alone speaks
         histories[processes] = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert json.loads((tmp_path / "2" / "config.json").read_text())["processes"] == 2
@@ -105,7 +127,7 @@ def test_two_processes_train_what_one_trains_and_go_on(data: Path, tmp_path: Pat
     weights = [load_tensors(tmp_path / name / "last.pt")["network"] for name in ("1", "2")]
     for name, tensor in weights[0].items():
         assert torch.allclose(tensor, weights[1][name], atol=2e-3), name
-    out, err = start(2, "--data", data, "--out", tmp_path / "2", *EXACT).communicate(timeout=200)
+    out, err = start(2, "--data", data, "--out", tmp_path / "2", *taught).communicate(timeout=200)
     assert "finished already" in out, err
 
 
