@@ -16,6 +16,8 @@ from fer_live.bundled import MODEL, asset_path
 from fer_live.realtime.testing.fakes import make_clip, read_index
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
+LONG = 1000
+"""Frames, seconds of work: more than any of them is interrupted after."""
 
 
 def environment() -> dict[str, str]:
@@ -59,7 +61,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
-    make_clip(path, frames=3000, size_wh=(160, 120), fps=25, audio="aac")
+    make_clip(path, frames=LONG, size_wh=(160, 120), fps=25, audio="aac")
     return path
 
 
@@ -193,7 +195,7 @@ def test_interrupted_runs_leave_a_complete_file(
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     indexes = frame_indexes(out)
-    assert 0 < len(indexes) < 3000 and indexes == list(range(len(indexes)))
+    assert 0 < len(indexes) < LONG and indexes == list(range(len(indexes)))
     assert stdout.startswith(f"{len(indexes):,} frames")
     assert sorted(tmp_path.iterdir()) == [out]
 

@@ -73,9 +73,9 @@ def test_a_camera_that_is_plugged_in_again_goes_on() -> None:
 
 def test_a_camera_that_does_not_come_back_in_time_is_an_error() -> None:
     captures = iter([FakeCapture(images(1))])
-    backoff = Backoff(first_s=0.01, most_s=0.01, give_up_s=0.1)
+    backoff = Backoff(first_s=0.01, most_s=0.01, give_up_s=0.5)
     with CameraSource(open_capture=lambda index: next(captures, FakeCapture(opened=False)), backoff=backoff) as camera:
-        with pytest.raises(SourceError, match=r"camera 0 could not be opened: .*; gave up after 0.1 s"):
+        with pytest.raises(SourceError, match=r"camera 0 could not be opened: .*; gave up after 0.5 s"):
             list(camera)
         assert camera.state.is_lost and camera.state.attempt > 1
 

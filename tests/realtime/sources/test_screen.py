@@ -17,7 +17,7 @@ with open_source(Wanted(screen=True, fps=20)) as source:
     cv2.namedWindow("shown", cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO)
     cv2.resizeWindow("shown", 800, 600)
     times, most = [], 0
-    for frame in islice(source, 100):
+    for frame in islice(source, 1000):
         cv2.imshow("shown", numpy.full((120, 160, 3), (0, 0, 255), numpy.uint8))
         cv2.waitKey(5)
         times.append(frame.time_s)
@@ -35,7 +35,7 @@ def test_the_screen_is_grabbed_beside_a_window_of_opencv(display: str, monkeypat
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.setenv("QT_X11_NO_MITSHM", "1")
     done = subprocess.run(
-        [sys.executable, "-c", SHOW_AND_GRAB], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", SHOW_AND_GRAB], capture_output=True, text=True, timeout=200, check=False
     )
     assert (done.returncode, done.stdout) == (0, "(1000, 700) True True True\n"), done.stderr
 

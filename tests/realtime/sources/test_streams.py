@@ -1,6 +1,7 @@
 """Live streams from a real server on the loopback interface: stopped, started, stalled and cut."""
 
 import itertools
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -70,15 +71,17 @@ def test_a_stream_that_is_cut_comes_back(server: StreamServer, path: str) -> Non
     ) as source:
         given = iter(source)
         frames = take(given, 5)
-        for size_wh in [(96, 64), (128, 64)]:
+        for changes, size_wh in [(2, (96, 64)), (4, (128, 64))]:
             server.size_wh = size_wh
             server.hang_up()
-            frames += take(given, 60)
-    assert [frame.index for frame in frames] == list(range(125))
+            while len(told) < changes:
+                frames += take(given, 1)
+            frames += take(given, 5)  # the first of them may have waited since before
+    assert [frame.index for frame in frames] == list(range(len(frames)))
     assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
     assert {frame.size_wh for frame in frames} == {(96, 64)}
     assert told[:4] == [True, False, True, False]
-    assert "was lost 2 times" in source.warnings[0] or "was lost 3 times" in source.warnings[0]
+    assert re.search(r"was lost ([2-9]|\d\d+) times", source.warnings[0])
     # The wider picture is fitted in, with black above and below.
     assert frames[-1].y[:4].max() < 40 and frames[-1].y[20:40].mean() > 60
 
@@ -99,13 +102,15 @@ def test_a_server_that_is_stopped_and_started_is_found_again(path: str) -> None:
             frames = take(given, 5)
             closing = threading.Thread(target=servers[0].close)
             closing.start()
-            frames += take(given, 100)
+            while len(states) < 2:
+                frames += take(given, 1)
+            frames += take(given, 5)
             closing.join()
     finally:
         for server in servers[1:]:
             server.close()
     assert len(servers) == 2
-    assert [frame.index for frame in frames] == list(range(105))
+    assert [frame.index for frame in frames] == list(range(len(frames)))
     assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
     assert states[0].lost is not None and servers[0].address(path) in states[0].lost
     assert not states[1].is_lost
@@ -120,7 +125,7 @@ def test_a_stream_that_stalls_is_told_and_opened_again(server: StreamServer) -> 
         take(given, 3)
         server.stall()
         threading.Thread(target=lambda: (lost.wait(), server.flows.set())).start()
-        assert len(take(given, 60)) == 60
+        assert lost.wait(60) and len(take(given, 10)) == 10
     assert "was lost" in source.warnings[0]
 
 
@@ -140,9 +145,12 @@ def test_without_reconnection_a_stall_and_a_cut_are_errors(server: StreamServer)
 
 def test_giving_up_after_a_while_names_the_last_reason(server: StreamServer) -> None:
     backoff = Backoff(first_s=0.01, most_s=0.02, give_up_s=0.2)
-    with StreamSource(server.address("live.mjpeg"), stall_s=0.3, backoff=backoff) as source:
+
+    def close(_: SourceState) -> None:
+        server.close()  # in the thread that reads: before its first try to come back
+
+    with StreamSource(server.address("live.mjpeg"), stall_s=0.3, backoff=backoff, on_state=close) as source:
         server.stall()
-        threading.Thread(target=server.close).start()
         with pytest.raises(SourceError, match=r"connection refused; .*; gave up after 0\.2 s$"):
             list(source)
     with pytest.raises(SourceError, match="connection refused; check the address"):
@@ -172,13 +180,10 @@ def test_waiting_for_a_stream_ends_when_asked(server: StreamServer) -> None:
         ("http://127.0.0.1:{port}/notes.txt", "not a video"),
     ],
 )
-def test_what_cannot_be_opened_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, says: str
-) -> None:
+def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, address: str, says: str) -> None:
     (tmp_path / "notes.txt").write_text("Just notes.\n" * 100)
     with StreamServer(tmp_path) as server:
         full = address.format(free=unused_port(), port=server.port)
-        monkeypatch.setattr("fer_live.realtime.sources.network.OPEN_S", 0.5)
         with pytest.raises(SourceError, match=says) as caught:
             if address.startswith("udp"):
                 StreamSource(full, open_s=0.5)

@@ -19,27 +19,6 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 @pytest.fixture(scope="session")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Several minutes with a face: nothing is done with it before a test wants to interrupt that."""
-    path = tmp_path_factory.mktemp("long") / "long.mkv"
-    with av.open(path, "w") as target:
-        shift = 0
-        for _ in range(60):
-            with av.open(SAMPLES / "astronaut.mp4") as source:
-                video = source.streams.video[0]
-                if not target.streams.video:
-                    target.add_stream_from_template(video)
-                packets = [packet for packet in source.demux(video) if packet.dts is not None]
-                end = max(packet.pts + packet.duration for packet in packets)
-                for packet in packets:
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    packet.stream = target.streams.video[0]
-                    target.mux(packet)
-                shift += end
-    return path
-
-
-@pytest.fixture(scope="session")
 def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model in a folder of its own, which runs on the CPU where the bundled int8 one runs otherwise."""
     return Path(shutil.copy(asset_path(MODEL), tmp_path_factory.mktemp("models") / "other.onnx"))
@@ -63,7 +42,7 @@ def serving(settings: Settings, host: str = "127.0.0.1") -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(60)
     assert not thread.is_alive()
 
 

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -116,9 +115,7 @@ def test_a_photo_gives_what_the_command_line_gives(client: Client, tmp_path_fact
 
 
 def test_a_clip_gives_what_the_command_line_gives(client: Client, tmp_path_factory: pytest.TempPathFactory) -> None:
-    states = list(client.states(client.send(CLIP)))
-    state = states[-1]
-    assert any(0 < each.get("frames_done", 0) < 175 and each["fps"] > 0 for each in states)
+    state = client.over(client.send(CLIP))
     assert (state["state"], state["frames"], state["frames_done"]) == ("done", 175, 175)
     folder = tmp_path_factory.mktemp("cli")
     asked = ["--out", folder / "a.mp4", "--save", folder / "a.csv", "--events", folder / "a.vtt"]
@@ -215,14 +212,17 @@ def test_only_the_page_itself_may_send_and_watch(client: Client) -> None:
 def test_who_vanishes_is_waited_for_and_deleted(
     serve: Serve, long_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    limits = Limits()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(files, "usual_limits", lambda _: replace(Limits(), away_s=0.5))
+    monkeypatch.setattr(files, "usual_limits", lambda _: limits)
     with serve(Settings()) as address:
         client = Client(address)
         job_id = client.send(long_clip)
         for state in client.states(job_id):
             if state.get("frames_done"):
+                assert state["frames_done"] < state["frames"] and state["fps"] > 0
                 break
+        object.__setattr__(limits, "away_s", 0.5)  # not before: between sending and watching nobody is there
         folder = next(tmp_path.iterdir())
         give_up_s = time.monotonic() + PATIENCE_S
         while any(path.is_dir() for path in folder.iterdir()):

@@ -14,6 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from fer_live.cli_errors import run_command
+from fer_live.realtime.cli import command
+
 PROGRAM = Path(sys.executable).with_name("fer-live")
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -36,10 +39,6 @@ def started(*arguments: object, **environment: str) -> Iterator[tuple[subprocess
     finally:
         process.kill()
         process.communicate()
-
-
-def refused(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -71,7 +70,8 @@ def test_a_token_of_ones_own_does_not_stand_on_the_command_line() -> None:
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = refused("--serve", "--port", port)
+        refused = [PROGRAM, "--serve", "--port", str(port)]
+        done = subprocess.run(refused, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert re.fullmatch(rf"fer-live: error: 127\.0\.0\.1 port {port} can't be listened on: .*--port 0.*\n", done.stderr)
 
@@ -92,7 +92,9 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
         (["--video", "x.mp4", "--open"], 2, "--open is for the web page"),
     ],
 )
-def test_what_does_not_go_together_is_told_in_one_line(arguments: list[str], code: int, words: str) -> None:
-    done = refused(*arguments)
-    assert done.returncode == code and done.stdout == ""
-    assert done.stderr.startswith("fer-live: error: ") and done.stderr.count("\n") == 1 and words in done.stderr
+def test_what_does_not_go_together_is_told_in_one_line(
+    arguments: list[str], code: int, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(command, "fer-live", arguments) == code
+    out, err = capfd.readouterr()
+    assert out == "" and err.startswith("fer-live: error: ") and err.count("\n") == 1 and words in err
