@@ -334,8 +334,8 @@ _ATHAN_1 = Recipe(
     reconstructed="strength of the noise; the cross entropy is taken of logits, not of probabilities as in the report "
     "(--loss double_softmax does that)",
     caveat="The report took the cross entropy of probabilities, softmax twice: such a loss can't fall below "
-    "ln(1 + 6/e) = 1.17 and hardly pushes where the net is wrong. Ours takes it of logits, so a better figure of ours "
-    "in less time is no wonder.",
+    "ln(1 + 6/e) = 1.17 and hardly pushes where the net is wrong. Ours takes it of logits: another training, whose "
+    "probabilities can be believed (docs/experiments.md).",
     heads=HEADS,
     model=ModelSpec(
         "conv",
