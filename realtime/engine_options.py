@@ -195,7 +195,7 @@ def engine_options(command: F) -> F:
             "--classify-every",
             type=click.IntRange(1),
             metavar="N",
-            help="Read each face on every N-th frame.  [default: about six times a second]",
+            help="Read each face on every N-th frame, at least twice a second.  [default: about six times a second]",
         ),
         click.option(
             "--exact", is_flag=True, help="Search every frame at full resolution and read every face of it; slow."

@@ -1,4 +1,4 @@
-"""Completion as bash asks for it; what the shell itself would add (files) is asked for by type."""
+"""Completion as bash and fish ask for it; what the shell itself would add (files) is asked for by type."""
 
 import os
 import shutil
@@ -53,6 +53,16 @@ def complete(*words: str) -> list[str]:
 )
 def test_bash_completes(words: tuple[str, ...], expected: list[str]) -> None:
     assert [line for line in complete(*words) if line] == expected
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
+def test_fish_completes() -> None:
+    environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    script = 'fer-live completion fish | source; complete -C "fer-live --detector "; complete -C "fer-live doc"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert [line.split("\t")[0] for line in done.stdout.split("\n")[:-1]] == ["haar", "mediapipe", "yunet", "doctor"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
