@@ -42,9 +42,12 @@ COUNTS = {
 }
 
 
-def marked(name: str) -> object:
-    heavy = RECIPES[name].model.arguments.get("backbone") in HEAVY
-    return pytest.param(name, marks=pytest.mark.slow) if heavy else name
+def marked(name: str, deeper: pytest.MarkDecorator = pytest.mark.slow) -> object:
+    """``deeper``: the mark of ResNet-152, which is made of what ResNet-50 is made of, three times as much of it."""
+    backbone = RECIPES[name].model.arguments.get("backbone")
+    if backbone == "resnet152":
+        return pytest.param(name, marks=deeper)
+    return pytest.param(name, marks=pytest.mark.slow) if backbone in HEAVY else name
 
 
 def first_of_each_network() -> list[str]:
@@ -107,7 +110,7 @@ def test_every_recipe_takes_a_step(name: str, few: Fer2013, tmp_path: Path) -> N
     assert checkpoint.provenance["train"]["init"] == "default"
 
 
-@pytest.mark.parametrize("name", [marked(name) for name in first_of_each_network()])
+@pytest.mark.parametrize("name", [marked(name, pytest.mark.stress) for name in first_of_each_network()])
 def test_every_network_evaluates_exports_and_answers(name: str, few: Fer2013, tmp_path: Path) -> None:
     recipe = RECIPES[name]
     torch.manual_seed(0)
