@@ -1,0 +1,55 @@
+"""Make the pictures of the sample portrait in the guide and the README: ``python docs/sample_pictures.py``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+DOCS = Path(__file__).resolve().parent
+SAMPLES, IMAGES = DOCS.parent / "samples", DOCS / "images"
+FRAME = 145
+STYLES = ("blur", "mosaic", "box")
+PART_HW, GAP_PX = (300, 340), 8
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
+
+
+def run(*arguments: str | Path) -> None:
+    """``fer-live`` with these arguments, on the CPU."""
+    program = Path(sys.executable).with_name("fer-live")
+    subprocess.run([program, *arguments, "--device", "cpu", "--no-window"], check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Annotate the clip and the photo, cover the photo's head in every style, and keep what comes out."""
+    photo = SAMPLES / "astronaut.jpg"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run("--video", SAMPLES / "astronaut.mp4", "--out", folder / "clip.mp4")
+        with av.open(str(folder / "clip.mp4")) as clip:
+            frame = next(frame for index, frame in enumerate(clip.decode(video=0)) if index == FRAME)
+        cv2.imwrite(str(IMAGES / "annotated.jpg"), frame.to_ndarray(format="bgr24"), QUALITY)
+
+        run("--image", photo, "--out", folder / "photo.png")
+        whole = cv2.imread(str(folder / "photo.png"))
+        assert whole is not None
+        cv2.imwrite(str(IMAGES / "photo.jpg"), whole, QUALITY)
+        parts = [whole]
+        for style in STYLES:
+            run("--image", photo, "--anonymise", style, "--out", folder / f"{style}.png")
+            covered = cv2.imread(str(folder / f"{style}.png"))
+            assert covered is not None
+            parts.append(covered)
+        height, width = PART_HW
+        gap = np.full((height, GAP_PX, 3), 255, np.uint8)
+        row = [piece for part in parts for piece in (gap, part[:height, 60 : 60 + width])][1:]
+        cv2.imwrite(str(IMAGES / "anonymised.jpg"), np.concatenate(row, axis=1), QUALITY)
+
+
+if __name__ == "__main__":
+    main()
