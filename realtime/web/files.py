@@ -42,6 +42,9 @@ __all__ = ["Files"]
 MOST_ANNOUNCED = 16_384
 """Bytes of what announces a file."""
 
+MOST_WATCHERS = 8
+"""Pages that watch one file."""
+
 LEAST_PAUSE_S = 0.1
 """Between two messages to a page that watches."""
 
@@ -130,13 +133,19 @@ class Files:
         except HTTPException as error:
             await socket.send_denial_response(JSONResponse({"error": error.detail}, error.status_code))
             return
-        await socket.accept()
-        left = asyncio.create_task(_until_left(socket))
+        if job.watchers >= MOST_WATCHERS:
+            told = f"{MOST_WATCHERS} pages watch this file already"
+            await socket.send_denial_response(JSONResponse({"error": told}, 429))
+            return
         job.watchers += 1
+        left: asyncio.Task[None] | None = None
         try:
+            await socket.accept()
+            left = asyncio.create_task(_until_left(socket))
             await self._tell_changes(socket, job, left)
         finally:
-            left.cancel()
+            if left is not None:
+                left.cancel()
             job.watchers -= 1
             with suppress(HTTPException):
                 self._jobs.get(job.id)  # seen until now

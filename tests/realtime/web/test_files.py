@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import av
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from fer_live.cli_errors import run_command
@@ -232,6 +232,18 @@ def test_who_vanishes_is_waited_for_and_deleted(
         with pytest.raises(Exception, match="404"):
             next(client.states(job_id))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_so_many_watch_one_file(client: Client, long_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_WATCHERS", 2)
+    address = f"ws://{client.host}/files/{client.send(long_clip)}/watch"
+    with connect(address, origin=client.origin) as first, connect(address, origin=client.origin) as second:
+        first.recv(PATIENCE_S)
+        second.recv(PATIENCE_S)
+        with pytest.raises(InvalidStatus) as refused, connect(address, origin=client.origin):
+            pass
+        assert refused.value.response.status_code == 429 and b"2 pages watch" in refused.value.response.body
+    client.json("DELETE", urlsplit(address).path.removesuffix("/watch"))
 
 
 def test_who_watches_is_told_that_it_was_deleted(client: Client, long_clip: Path) -> None:
