@@ -55,11 +55,13 @@ class HudFigures:
     model: str = ""
 
 
-def draw_hud(frame: Frame, figures: HudFigures) -> None:
-    """Draw the figures in the top left corner of a frame, whose planes are changed."""
+def draw_hud(frame: Frame, figures: HudFigures, *, left: bool = True) -> None:
+    """Draw the figures in the top left corner of a frame, or the top right one; its planes are changed."""
     line = line_height(frame.size_wh)
     sprite = _table(_facts(figures), _stages(figures), line, frame.limited_range)
-    Canvas.of(frame).blit(sprite, line // 2, line // 2)
+    margin = line // 2 & ~1
+    at = margin if left else (frame.size_wh[0] & ~1) - sprite.size_wh[0] - margin
+    Canvas.of(frame).blit(sprite, at, margin)
 
 
 def notice(frame: Frame, text: str) -> None:

@@ -49,6 +49,8 @@ class Looking:
         self._asked: Question | None = None
         self._drawn: Explained | None = None
         self._is_left = False
+        self.covers_left = False
+        """Whether the panel was drawn last, and at the left."""
         self.heat = False
         """Whether the heat map is wanted."""
         self.layer = 0
@@ -73,6 +75,7 @@ class Looking:
     def draw(self, frame: Frame, result: Result) -> None:
         """Ask what is new of the face, and draw what is known of it on the planes of ``frame``, which are changed."""
         self._see(result)
+        self.covers_left = False
         if not self._is_on:
             return
         row, model = self._row(result), self._model()
@@ -141,6 +144,7 @@ class Looking:
         if self.layer and known.maps is not None:
             self._is_left = stands_left(frame.size_wh, result.faces.xyxy[row], self._is_left)
             draw_maps(frame, known.maps, left=self._is_left, above=below)
+            self.covers_left = self._is_left
         elif self.layer and not known.layers:
             message(frame, "no feature maps: this network has no convolutions")
 

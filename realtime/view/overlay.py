@@ -34,6 +34,10 @@ class Layer(Protocol):
     def is_urgent(self) -> bool:
         """Whether there is something new to draw even while no frames come."""
 
+    @property
+    def covers_left(self) -> bool:
+        """Whether what was drawn last takes the picture's left edge, so that the HUD goes to the right."""
+
     def draw(self, frame: Frame, result: Result) -> None:
         """Draw on the planes of ``frame``, a copy of the result's."""
 
@@ -87,7 +91,7 @@ class Overlay:
         if self.hud:
             if self._known is None or now_s - self._known_s >= REFRESH_S:
                 self._known, self._known_s = self._figures(), now_s
-            draw_hud(copy, self._known)
+            draw_hud(copy, self._known, left=not any(layer.covers_left for layer in self._layers))
         self._said = self._say()
         if self._said is not None:
             message(copy, self._said)

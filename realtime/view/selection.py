@@ -30,6 +30,11 @@ class Selection:
         """What is selected changes by keys and clicks only, and these draw."""
         return False
 
+    @property
+    def covers_left(self) -> bool:
+        """Marks are about a face, wherever it is."""
+        return False
+
     def next(self) -> None:
         """Select the next face in sight, from left to right; after the last one none."""
         result = self.result

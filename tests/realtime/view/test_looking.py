@@ -17,9 +17,12 @@ from fer_live.realtime.explain.layers import Layer
 from fer_live.realtime.explain.live import Explained, ExplainThread, MapsShown, Question
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session, Watch
+from fer_live.realtime.source_state import SourceState
 from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.stats import RecentStats
 from fer_live.realtime.testing.fakes import grey_frame, make_result
 from fer_live.realtime.view.looking import Looking, Model
+from fer_live.realtime.view.overlay import Overlay
 from fer_live.realtime.view.selection import Selection
 
 LAYERS = tuple(Layer(name, name, (8, 6, 6), "float32") for name in ("stem", "stages.0"))
@@ -123,6 +126,26 @@ def test_a_crop_from_before_it_was_wanted_will_do(looking: Looking, thread: Answ
     copy = drawn(looking, result(fresh=(False, False)))
     assert len(thread.asked) == 1 and thread.asked[0].label is None and thread.asked[0].layer == 1
     assert (copy.y[:40, :40] != 100).any()  # beside the face, which is at the right
+
+
+def test_the_figures_make_room_for_maps_at_the_left(looking: Looking) -> None:
+    """The largest face is at the right."""
+    stats = RecentStats("yunet", "CPUExecutionProvider", is_live=False)
+    seen, plain = result(), Overlay(stats.figures, SourceState)
+    overlay = Overlay(stats.figures, SourceState, layers=(looking,))
+    plain.hud = overlay.hud = True
+    at_left = plain.over(seen.frame, seen).y
+    assert (overlay.over(seen.frame, seen).y == at_left).all() and not looking.covers_left
+    looking.turn_layer(1)
+    shown = overlay.over(seen.frame, seen).y
+    table = at_left != 100
+    table[200:] = False  # the notice
+    rows, columns = np.flatnonzero(table.any(1)), np.flatnonzero(table.any(0))
+    found = shown[rows[0] : rows[-1] + 1, 320 - columns[-1] - 1 : 320 - columns[0]]
+    assert looking.covers_left
+    np.testing.assert_array_equal(found, at_left[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    looking.turn_layer(-1)
+    assert (overlay.over(seen.frame, seen).y == at_left).all()
 
 
 def test_layers_go_round_in_both_directions(looking: Looking, thread: Answering) -> None:
