@@ -20,7 +20,7 @@ __all__ = ["crop_faces", "whole_image_squares"]
 _LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * (255.0 / 219.0)), 0, 255).astype(np.uint8)
 
 
-LARGE = 4.0
+LARGE = 6.0
 """A square of more times the crop's size is halved before it is warped: several times faster, and hardly different."""
 
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-# Nothing here is timed: the machine may be busy.
-settings.register_profile("fer-live", deadline=None)
-settings.load_profile("fer-live")
+# Nothing here is timed: the machine may be busy. The same cases each time, so that a run says something of the change
+# at hand; HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("fer-live", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fer-live"))
 
 
 @pytest.fixture(scope="session", autouse=True)

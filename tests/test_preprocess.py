@@ -91,7 +91,7 @@ def test_beyond_the_edge_the_nearest_pixel_is_repeated() -> None:
     assert (outside == image[0, 0]).all()
 
 
-@pytest.mark.parametrize("side", [20.0, 47.0, 49.0, 131.7, 191.9, 192.1, 250.3, 401.0])
+@pytest.mark.parametrize("side", [20.0, 47.0, 49.0, 131.7, 250.3, 287.9, 288.1, 401.0])
 @pytest.mark.parametrize("centre", [301.0, 300.4])
 def test_scale_keeps_what_is_seen(side: float, centre: float) -> None:
     image = smooth_image(600, 600)
@@ -102,7 +102,7 @@ def test_scale_keeps_what_is_seen(side: float, centre: float) -> None:
     assert np.abs(error).max() <= 2.5 and np.abs(error).mean() <= 0.6  # half a pixel beside it would be 1
 
 
-@pytest.mark.parametrize("side", [193.0, 300.0, 450.0])
+@pytest.mark.parametrize("side", [250.0, 289.0, 450.0])
 def test_a_large_square_is_the_mean_of_what_each_pixel_covers(side: float) -> None:
     """Of a picture with a grain, against 20 x 20 samples to a pixel of the crop."""
     image = smooth_image(500, 500) // 2 + random_image(500, 500) // 8
@@ -110,7 +110,7 @@ def test_a_large_square_is_the_mean_of_what_each_pixel_covers(side: float) -> No
     at = (250 - side / 2 + (np.arange(fine) + 0.5) * side / fine).astype(int)
     expected = image[np.ix_(at, at)].reshape(48, fine // 48, 48, fine // 48).mean((1, 3))
     found = crop(image, 250, 250, side, 0)
-    assert np.abs(found - expected).mean() < 3.5  # the grain's own deviation is 9
+    assert np.abs(found - expected).mean() < 2  # the grain's own deviation is 9
     assert abs(float(found.mean()) - expected.mean()) < 0.5
 
 
