@@ -25,7 +25,7 @@ from fer_live.machine import measured_on
 from fer_live.training.batches import Batch, Batches
 from fer_live.training.data import Fer2013, load_fer2013
 from fer_live.training.device import choose_bf16, choose_device
-from fer_live.training.evaluate import normalise
+from fer_live.training.logits import normalise
 from fer_live.training.optimise import make_optimizer
 from fer_live.training.recipe import Recipe, build_model
 from fer_live.training.recipes import RECIPES

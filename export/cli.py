@@ -132,7 +132,7 @@ def _int8_model(
 ) -> tuple[bytes, dict[str, str]]:
     """The int8 model's bytes, compared with the float32 one's, and what is to be said of it."""
     from fer_live.training.data import Usage
-    from fer_live.training.evaluate import crops_of
+    from fer_live.training.logits import crops_of
 
     from .quantise import calibration_of, contract_of, quantise
     from .verify import compare, comparison_faces

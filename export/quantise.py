@@ -24,7 +24,7 @@ from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError, first_line
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, Probe, output_names
 from fer_live.training.data import Fer2013, Usage
-from fer_live.training.evaluate import crops_of
+from fer_live.training.logits import crops_of
 from fer_live.training.predictors import open_session
 from fer_live.training.temperatures import fit_temperatures
 

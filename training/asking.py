@@ -19,8 +19,8 @@ from .checkpoint import load_checkpoint
 from .data import Fer2013
 from .distil import Hashes, StoredTeachers, check_heads
 from .distributed import ALONE, Ranks
-from .evaluate import Floats, predict_logits
 from .ferplus import image_hashes
+from .logits import Floats, predict_logits
 
 __all__ = ["CheckpointTeachers", "mean_logits", "training_images"]
 

@@ -16,7 +16,7 @@ import torch
 
 from .config import TrainConfig
 from .data import Fer2013, Usage
-from .evaluate import predict_logits
+from .logits import predict_logits
 from .loop import RanAwayError, train
 from .recipe import Recipe, build_model
 from .sampling import epoch_length

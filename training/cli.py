@@ -13,9 +13,9 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedCommand
 
+from .data_option import DATA_HELP, load_data
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes import RECIPES, Recipe
-from .terminal import DATA_HELP, load_data
 
 __all__ = ["train_command", "train_main"]
 

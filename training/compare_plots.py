@@ -13,7 +13,7 @@ from fer_live.palette import LABEL_COLOURS
 from .charts import GRID, INK, SOFT, Chart, Panel
 from .compare import Comparison, ModelResult
 from .corruptions import CORRUPTIONS, MOST_POINTS_LOST, Corruption
-from .evaluate import Metrics
+from .metrics import Metrics
 
 __all__ = ["MOST_MODELS", "charts_of", "letter_of", "model_colour"]
 

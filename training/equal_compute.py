@@ -25,10 +25,10 @@ from .budget import Costs, Plan, measure_costs, scale_to_budget
 from .checkpoint import load_checkpoint
 from .config import TrainConfig
 from .data import Fer2013, Usage
-from .evaluate import compute_metrics
 from .figures import figures_of
 from .files import make_folder, replacing, system_errors_as
 from .loop import Epoch, RanAwayError, train
+from .metrics import compute_metrics
 from .predictors import TorchPredictor
 from .provenance import environment
 from .recipe import Recipe

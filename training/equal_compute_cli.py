@@ -12,9 +12,9 @@ import click
 from fer_live.cli_errors import debug_option, one_line, run_command
 from fer_live.errors import FerLiveError, ModelError
 
+from .data_option import DATA_HELP, load_data
 from .options import RECIPE
 from .recipes import RECIPES, Recipe
-from .terminal import DATA_HELP, load_data
 
 if TYPE_CHECKING:
     from .data import Fer2013

@@ -9,8 +9,9 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
+from .data_option import DATA_HELP, load_data
 from .results_cli import table_option
-from .terminal import DATA_HELP, load_data, pass_progress, print_table
+from .terminal import pass_progress, print_table
 
 __all__ = ["eval_command", "eval_main"]
 

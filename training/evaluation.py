@@ -12,8 +12,8 @@ from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError, ModelError
 
 from .data import Fer2013, Usage
-from .evaluate import Metrics, calibration_bins, compute_metrics
 from .ferplus import ferplus_majority
+from .metrics import Metrics, calibration_bins, compute_metrics
 from .predictors import Images, Predictor, mirror_averaged
 
 __all__ = ["Answers", "Evaluation", "SplitResult", "answer", "check_labels", "evaluate", "view_name"]
@@ -38,7 +38,7 @@ class Answers:
 class SplitResult:
     """One split: figures of the FER2013 head, and of the FER+ head on the images with a FER+ majority (or None).
 
-    ``reliability``: (15, 3), see :func:`~fer_live.training.evaluate.calibration_bins`. ``answers``: what the figures
+    ``reliability``: (15, 3), see :func:`~fer_live.training.metrics.calibration_bins`. ``answers``: what the figures
     were made of, for what compares models face by face.
     """
 

@@ -18,7 +18,7 @@ from fer_live.cli_errors import debug_option, run_command
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import ModelError, SourceError
 
-from .terminal import DATA_HELP, load_data
+from .data_option import DATA_HELP, load_data
 
 if TYPE_CHECKING:
     import numpy as np

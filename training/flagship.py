@@ -24,9 +24,9 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.errors import FerLiveError
 
+from .data_option import DATA_HELP, load_data
 from .options import hardware_options, setting_options
 from .recipes import RECIPES
-from .terminal import DATA_HELP, load_data
 
 if TYPE_CHECKING:
     import torch
@@ -136,7 +136,8 @@ class _Work:
         """Train the teachers and ask them."""
         import torch
 
-        from .teachers import ask, train_teachers
+        from .fold_teachers import train_teachers
+        from .teachers import ask
 
         torch.backends.cudnn.benchmark = True  # batches are of one size
         train_teachers(
@@ -185,8 +186,9 @@ class _Work:
         """Write and print the figures of the students on PublicTest."""
         from .checkpoint import load_checkpoint
         from .data import Usage
-        from .evaluate import compute_metrics, predict_logits, probabilities_of
         from .files import replacing
+        from .logits import predict_logits, probabilities_of
+        from .metrics import compute_metrics
 
         rows = self._dataset.rows(Usage.PublicTest)
         figures: dict[str, Any] = {}

@@ -16,10 +16,10 @@ from fer_live.errors import DataError
 
 from .data import Fer2013, Usage
 from .diagram import diagram_steps, draw_diagram, shape_text
-from .evaluate import crops_of, normalise, predict_logits, probabilities_of
 from .filters import filter_banks
 from .filters_pictures import Look, draw_feature_maps, draw_filters, draw_looks, draw_units
 from .layer_text import family_of
+from .logits import crops_of, normalise, predict_logits, probabilities_of
 from .picture_page import Picture, Section, picture_page
 from .saliency import grad_cam, last_conv_stage, occlusion
 from .trace import Call, readable_calls, trace

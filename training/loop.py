@@ -34,9 +34,9 @@ from .data import Fer2013
 from .device import is_out_of_memory
 from .distil import Distillation, Teachers
 from .distributed import ALONE, Ranks
-from .evaluate import normalise, predict_logits
 from .ferplus import image_hashes
 from .files import make_folder
+from .logits import normalise, predict_logits
 from .losses import LabelLoss, votes_loss
 from .networks import initialise
 from .optimise import learning_rate, make_optimizer

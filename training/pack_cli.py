@@ -9,7 +9,7 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
-from .terminal import load_data
+from .data_option import load_data
 
 __all__ = ["pack_command", "pack_main"]
 

@@ -17,7 +17,7 @@ from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
 from fer_live.sessions import set_up
 
 from .checkpoint import Checkpoint, load_checkpoint
-from .evaluate import crops_of, predict_logits, probabilities_of
+from .logits import crops_of, predict_logits, probabilities_of
 
 __all__ = ["OnnxPredictor", "Predictor", "TorchPredictor", "load_predictor", "mirror_averaged", "open_session"]
 

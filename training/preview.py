@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from .augment import augment, mix
 from .config import TrainConfig
 from .data import Fer2013
-from .plots import draw_face_sheet
 
 __all__ = ["draw_preview", "preview_rows"]
+
+_INK = "#1f2933"
 
 TRANSFORMS = (
     "shift_px",
@@ -53,7 +56,7 @@ def draw_preview(path: Path, name: str, config: TrainConfig, dataset: Fer2013, c
         turns[labels == label] = np.arange((labels == label).sum())
     chosen = rows[np.lexsort((labels, turns))[:columns]]
     sheet = preview_rows(torch.from_numpy(dataset.images[chosen])[:, None], config)
-    draw_face_sheet(path, f"{name}: augmentation of Training images", sheet)
+    _draw_sheet(path, f"{name}: augmentation of Training images", sheet)
 
 
 def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -96,3 +99,18 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
         tail = augment(faces, flip & config.mirror, config, generator, clean=True)
         rows.append((f"last {100 * config.clean_tail:g} % of epochs", tail))
     return [(title, values[:, 0].round().to(torch.uint8).numpy()) for title, values in rows]
+
+
+def _draw_sheet(path: Path, title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
+    """Faces (N, S, S) uint8 of each row side by side, the row's name to their left."""
+    columns = max(len(faces) for _, faces in rows)
+    figure = Figure(figsize=(2.6 + 0.85 * columns, 0.5 + 0.9 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
+    for axes, (name, faces) in zip(grid, rows, strict=True):
+        for axis in axes:
+            axis.axis("off")
+        for axis, face in zip(axes, faces, strict=False):
+            axis.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes[0].text(-0.12, 0.5, name, transform=axes[0].transAxes, ha="right", va="center", fontsize=8, color=_INK)
+    figure.suptitle(title, color=_INK)
+    figure.savefig(path, dpi=120)

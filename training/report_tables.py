@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .compare import Comparison, SplitFigures
 from .compare_plots import letter_of
 from .corruptions import CORRUPTIONS, MOST_POINTS_LOST, Corruption
-from .evaluate import Metrics
+from .metrics import Metrics
 from .robustness import Level
 from .significance import Estimate
 

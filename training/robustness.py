@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .corruptions import CORRUPTIONS, MOST_POINTS_LOST, Corruption, corrupt
 from .data import Fer2013, Usage
-from .evaluate import wilson_interval
 from .evaluation import answer
+from .metrics import wilson_interval
 from .predictors import Predictor
 from .significance import Estimate, Resamples, bootstrap_interval
 

@@ -11,8 +11,8 @@ from typing import Any
 from fer_live.errors import ModelError, SinkError
 
 from .checkpoint import load_tensors
+from .curves import draw_curves
 from .files import replacing, system_errors_as
-from .plots import draw_curves
 
 __all__ = ["Logbook", "write_config"]
 

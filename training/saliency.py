@@ -17,7 +17,7 @@ from torch.nn import functional
 from fer_live.contract import Contract
 from fer_live.errors import ModelError
 
-from .evaluate import normalise, predict_logits, probabilities_of
+from .logits import normalise, predict_logits, probabilities_of
 from .trace import Call
 
 __all__ = ["enlarge", "grad_cam", "last_conv_stage", "occlusion"]

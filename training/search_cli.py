@@ -15,10 +15,10 @@ from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedCommand
 
 from .config import TrainConfig
+from .data_option import DATA_HELP, load_data
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes import RECIPES, Recipe
 from .search_presets import PRESETS, Preset
-from .terminal import DATA_HELP, load_data
 
 if TYPE_CHECKING:
     from .search import Trial

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import wilson_interval
 from .evaluation import Answers
+from .metrics import wilson_interval
 
 __all__ = ["OperatingPoint", "RiskCoverage", "operating_point", "risk_coverage", "threshold_for"]
 

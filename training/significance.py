@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 FIGURES = ("accuracy", "macro_f1", "balanced_accuracy", "nll", "brier", "ece", "accuracy_at_70")
-"""Figures of :class:`~fer_live.training.evaluate.Metrics` that get an interval."""
+"""Figures of :class:`~fer_live.training.metrics.Metrics` that get an interval."""
 
 Replicates = Mapping[str, NDArray[np.float64]]
 _BATCH = 250
@@ -143,7 +143,7 @@ def _point(answers: Answers) -> dict[str, float]:
 def _weighted_figures(answers: Answers, weights: NDArray[np.float64], bins: int = 15) -> dict[str, NDArray[np.float64]]:
     """:data:`FIGURES` of the images taken ``weights`` (B, n) times, (B,) each.
 
-    As :func:`~fer_live.training.evaluate.compute_metrics` on the images repeated so often, for all B at once.
+    As :func:`~fer_live.training.metrics.compute_metrics` on the images repeated so often, for all B at once.
     """
     probabilities, truth = answers.probabilities, answers.truth
     n, classes = probabilities.shape

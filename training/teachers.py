@@ -18,76 +18,16 @@ from fer_live.errors import DataError, ModelError
 
 from .asking import CheckpointTeachers, mean_logits, training_images
 from .checkpoint import load_checkpoint
-from .data import Fer2013, Usage
+from .data import Fer2013
 from .distil import LiveTeachers, StoredTeachers, Teachers, fold_of
 from .distributed import ALONE, Ranks
-from .ferplus import image_hashes
-from .files import make_folder, replacing, system_errors_as
-from .loop import Epoch, train
+from .files import system_errors_as
 from .provenance import file_sha256
-from .recipe import Recipe
 
-__all__ = ["TEACHERS", "ask", "load_live", "load_teachers", "train_teachers", "without_fold"]
+__all__ = ["FORMAT", "TEACHERS", "ask", "load_live", "load_teachers"]
 
 TEACHERS = "teachers.json"
 FORMAT = "fer-live teachers 1"
-
-
-def without_fold(dataset: Fer2013, fold: int, folds: int) -> Fer2013:
-    """The data set without the Training images of a fold; the tests are kept."""
-    left_out = (dataset.usage == Usage.Training) & (fold_of(image_hashes(dataset.images), folds) == fold)
-    return dataset.take(np.flatnonzero(~left_out))
-
-
-def train_teachers(
-    recipe: Recipe,
-    dataset: Fer2013,
-    folder: Path,
-    *,
-    folds: int,
-    seeds: tuple[int, ...],
-    device: torch.device,
-    bf16: bool,
-    on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
-    on_epoch: Callable[[str, Epoch], None] = lambda name, epoch: None,
-) -> None:
-    """Train a teacher for each fold and seed, going on where it was stopped; the epochs are chosen on PublicTest.
-
-    Args:
-        recipe: of the teachers.
-        dataset: FER2013.
-        folder: of the teachers, made if need be.
-        folds: in how many parts the Training images are cut, at least 2.
-        seeds: for each one teacher a fold.
-        device: where to train.
-        bf16: autocast to bfloat16.
-        on_step: as :func:`~fer_live.training.loop.train`'s.
-        on_epoch: likewise, with the teacher's name before.
-
-    Raises:
-        FerLiveError: as :func:`~fer_live.training.loop.train`.
-    """
-    make_folder(folder)
-    digests: dict[str, str] = {}
-    for seed in seeds:
-        for fold in range(folds):
-            name = f"fold{fold}-seed{seed}"
-            # No two teachers start from the same weights.
-            own = recipe.with_options({"seed": (seed * folds + fold) % 2**31})
-            part = without_fold(dataset, fold, folds)
-            run = train(
-                own,
-                part,
-                folder / name,
-                device=device,
-                bf16=bf16,
-                on_step=on_step,
-                on_epoch=lambda epoch, name=name: on_epoch(name, epoch),  # type: ignore[misc]
-            )
-            digests[name] = file_sha256(run)
-    about = {"format": FORMAT, "folds": folds, "seeds": list(seeds), "sha256": digests}
-    with replacing(folder / TEACHERS) as partial:
-        partial.write_text(json.dumps(about, indent=2) + "\n")
 
 
 def load_live(folder: Path) -> LiveTeachers:

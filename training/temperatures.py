@@ -12,8 +12,8 @@ from torch.nn import functional
 from fer_live.contract import Contract
 
 from .data import Fer2013
-from .evaluate import fit_temperature
 from .ferplus import ferplus_distribution
+from .logits import fit_temperature
 
 __all__ = ["fit_temperatures"]
 

@@ -16,7 +16,7 @@ import torch
 from fer_live.errors import DataError, ModelError, SinkError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
 from fer_live.training.data import Fer2013, Usage
-from fer_live.training.evaluate import predict_logits
+from fer_live.training.logits import predict_logits
 from fer_live.training.loop import Epoch, MemoryFullError, RanAwayError, train
 from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
 from fer_live.training.testing import subset, synthetic_fer2013

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_live.training.evaluate import compute_metrics
 from fer_live.training.evaluation import Answers
+from fer_live.training.metrics import compute_metrics
 from fer_live.training.significance import (
     FIGURES,
     Resamples,

@@ -1,4 +1,4 @@
-"""Pictures of a training, as PNG files."""
+"""The curves of a training, as a PNG."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-__all__ = ["draw_curves", "draw_face_sheet"]
+__all__ = ["draw_curves"]
 
 _INK, _ACCENT, _MUTED = "#1f2933", "#2667a8", "#c5ccd3"
 
@@ -35,20 +33,5 @@ def draw_curves(path: Path, title: str, history: Sequence[Mapping[str, Any]]) ->
     for axis in (loss, accuracy, rate):
         axis.grid(color=_MUTED, linewidth=0.5)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, color=_INK)
-    figure.savefig(path, dpi=120)
-
-
-def draw_face_sheet(path: Path, title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
-    """Faces (N, S, S) uint8 of each row side by side, the row's name to their left."""
-    columns = max(len(faces) for _, faces in rows)
-    figure = Figure(figsize=(2.6 + 0.85 * columns, 0.5 + 0.9 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
-    for axes, (name, faces) in zip(grid, rows, strict=True):
-        for axis in axes:
-            axis.axis("off")
-        for axis, face in zip(axes, faces, strict=False):
-            axis.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes[0].text(-0.12, 0.5, name, transform=axes[0].transAxes, ha="right", va="center", fontsize=8, color=_INK)
     figure.suptitle(title, color=_INK)
     figure.savefig(path, dpi=120)
