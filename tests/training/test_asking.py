@@ -8,11 +8,11 @@ import torch
 
 from fer_live.contract import Contract, Head
 from fer_live.errors import DataError, ModelError
-from fer_live.training.asking import CheckpointTeachers
 from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.ferplus import image_hashes
-from fer_live.training.recipes import ModelSpec, build_model, fer2013_contract
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.data.ferplus import image_hashes
+from fer_live.training.distillation.asking import CheckpointTeachers
+from fer_live.training.recipes.registry import ModelSpec, build_model, fer2013_contract
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from fer_live.training.augment import _blur, _in_perspective, augment, mix, mixup
-from fer_live.training.data import Fer2013
-from fer_live.training.recipes import TrainConfig
+from fer_live.training.augmentation.augment import _blur, _in_perspective, augment, mix, mixup
+from fer_live.training.data.fer2013 import Fer2013
+from fer_live.training.recipes.registry import TrainConfig
 
 STILL = TrainConfig(erasing=0, shift_px=0, rotation_deg=0, scale=0, brightness=0, contrast=0)
 

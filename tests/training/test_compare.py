@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from fer_live.cli_errors import run_command
 from fer_live.errors import DataError, SinkError
 from fer_live.training.checkpoint import save_checkpoint
-from fer_live.training.compare import Comparison, Settings, compare, model_names
-from fer_live.training.compare_plots import MOST_MODELS
-from fer_live.training.corruptions import CORRUPTIONS
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.eval_cli import eval_command
-from fer_live.training.evaluation import Answers
-from fer_live.training.model_card import BEGIN, END, check_card, write_card
-from fer_live.training.recipes import fer2013_contract
-from fer_live.training.report import figures_of, write_report
-from fer_live.training.report_tables import tables_of
-from fer_live.training.robustness import PASSES, robustness_rows
-from fer_live.training.selective import operating_point, risk_coverage, threshold_for
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.evaluation.compare import Comparison, Settings, compare, model_names
+from fer_live.training.evaluation.corruptions import CORRUPTIONS
+from fer_live.training.evaluation.robustness import PASSES, robustness_rows
+from fer_live.training.evaluation.selective import operating_point, risk_coverage, threshold_for
+from fer_live.training.evaluation.splits import Answers
+from fer_live.training.recipes.registry import fer2013_contract
+from fer_live.training.report.command import eval_command
+from fer_live.training.report.folder import figures_of, write_report
+from fer_live.training.report.model_card import BEGIN, END, check_card, write_card
+from fer_live.training.report.plots import MOST_MODELS
+from fer_live.training.report.tables import tables_of
 from fer_live.training.testing import untrained_checkpoint
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fer_live.preprocess import crop_faces, whole_image_squares
-from fer_live.training.corruptions import CORRUPTIONS, Corruption, corrupt
-from fer_live.training.drawn_face import drawn_face
-from fer_live.training.recipes import fer2013_contract
+from fer_live.training.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
+from fer_live.training.recipes.registry import fer2013_contract
+from fer_live.training.report.drawn_face import drawn_face
 
 BY_KEY = {corruption.key: corruption for corruption in CORRUPTIONS}
 every = pytest.mark.parametrize("corruption", CORRUPTIONS, ids=list(BY_KEY))

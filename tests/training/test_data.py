@@ -8,10 +8,10 @@ import pytest
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
-from fer_live.training import data as data_module
-from fer_live.training import ferplus as ferplus_module
-from fer_live.training.data import Fer2013, Usage, load_fer2013
-from fer_live.training.ferplus import ferplus_distribution, ferplus_majority, image_hashes, main
+from fer_live.training.data import fer2013 as data_module
+from fer_live.training.data import ferplus as ferplus_module
+from fer_live.training.data.fer2013 import Fer2013, Usage, load_fer2013
+from fer_live.training.data.ferplus import ferplus_distribution, ferplus_majority, image_hashes, main
 from fer_live.training.testing import synthetic_fer2013
 
 

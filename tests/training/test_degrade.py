@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from fer_live.training.config import TrainConfig
-from fer_live.training.corruptions import CORRUPTIONS, corrupt
-from fer_live.training.data import Fer2013
-from fer_live.training.degrade import degrade, jpeg, low_light, shrink, smear
+from fer_live.training.augmentation.degrade import degrade, jpeg, low_light, shrink, smear
+from fer_live.training.data.fer2013 import Fer2013
+from fer_live.training.evaluation.corruptions import CORRUPTIONS, corrupt
+from fer_live.training.recipes.config import TrainConfig
 
 STRENGTHS = {"motion_px": 7.0, "low_light": 4.0, "shrink": 0.6, "jpeg": 0.8}
 OFF = TrainConfig(degrade_share=1)

@@ -8,17 +8,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fer_live.errors import DataError, ModelError
-from fer_live.training.batches import Batch
-from fer_live.training.config import TrainConfig
-from fer_live.training.data import Fer2013, Usage, load_fer2013, pack_fer2013
-from fer_live.training.distil import Distillation, LiveTeachers, StoredTeachers, distillation_loss, fold_of
-from fer_live.training.ferplus import image_hashes
+from fer_live.training.augmentation.batches import Batch
+from fer_live.training.data.fer2013 import Fer2013, Usage, load_fer2013, pack_fer2013
+from fer_live.training.data.ferplus import image_hashes
+from fer_live.training.distillation.distil import Distillation, LiveTeachers, StoredTeachers, distillation_loss, fold_of
+from fer_live.training.distillation.teachers import ask, load_live, load_teachers
+from fer_live.training.evaluation.logits import normalise
 from fer_live.training.flagship import flagship_command
-from fer_live.training.fold_teachers import train_teachers, without_fold
-from fer_live.training.logits import normalise
-from fer_live.training.loop import train
-from fer_live.training.recipes import RECIPES, ModelSpec, fer2013_contract
-from fer_live.training.teachers import ask, load_live, load_teachers
+from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, fer2013_contract
+from fer_live.training.run.fold_teachers import train_teachers, without_fold
+from fer_live.training.run.loop import train
 from fer_live.training.testing import synthetic_fer2013
 
 CPU = torch.device("cpu")

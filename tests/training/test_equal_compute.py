@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from fer_live.cli_errors import run_command
 from fer_live.errors import DataError
-from fer_live.training import budget, equal_compute
-from fer_live.training.budget import Costs, measure_costs, scale_to_budget
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.equal_compute import Job, Watcher, finished_row, run_row
-from fer_live.training.equal_compute_cli import equal_compute_command
-from fer_live.training.loop import Epoch
-from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
-from fer_live.training.sampling import epoch_length, rows_seen
+from fer_live.training.augmentation.sampling import epoch_length, rows_seen
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe
+from fer_live.training.results import budget, equal_compute
+from fer_live.training.results.budget import Costs, measure_costs, scale_to_budget
+from fer_live.training.results.equal_compute import Job, Watcher, finished_row, run_row
+from fer_live.training.results.equal_compute_command import equal_compute_command
+from fer_live.training.run.loop import Epoch
 from fer_live.training.testing import synthetic_fer2013
 
 SMALL = RECIPES["athan_5"].with_arguments({"widths": [4], "kernels": [3], "norm_at": [1], "pools": [1], "hidden": [8]})

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fer_live.training.data import Fer2013
-from fer_live.training.logits import crops_of, fit_temperature, predict_logits, probabilities_of
-from fer_live.training.metrics import calibration_bins, compute_metrics, wilson_interval
+from fer_live.training.data.fer2013 import Fer2013
+from fer_live.training.evaluation.logits import crops_of, fit_temperature, predict_logits, probabilities_of
+from fer_live.training.evaluation.metrics import calibration_bins, compute_metrics, wilson_interval
 from fer_live.training.testing import untrained_checkpoint
 
 

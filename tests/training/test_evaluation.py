@@ -6,10 +6,10 @@ import pytest
 
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.evaluation import check_labels, evaluate
-from fer_live.training.ferplus import ferplus_majority
-from fer_live.training.recipes import fer2013_contract
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.data.ferplus import ferplus_majority
+from fer_live.training.evaluation.splits import check_labels, evaluate
+from fer_live.training.recipes.registry import fer2013_contract
 from fer_live.training.testing import subset
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fer_live.training.figures import figures_of
-from fer_live.training.metrics import compute_metrics
+from fer_live.training.evaluation.metrics import compute_metrics
+from fer_live.training.results.figures import figures_of
 
 
 def test_figures_by_hand() -> None:

@@ -15,19 +15,19 @@ from torch import Tensor, nn
 
 from fer_live.cli_errors import run_command
 from fer_live.errors import ModelError
-from fer_live.training import picture_folder
 from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-from fer_live.training.diagram import MAX_STEPS, diagram_steps
-from fer_live.training.filters import filter_banks, strongest
-from fer_live.training.filters_cli import filters_command
-from fer_live.training.learned import EVERY_LAYER, LookSettings, NamedFaces, learned_page, sample_faces
-from fer_live.training.picture_page import Picture, Section, picture_page
-from fer_live.training.recipe import ModelSpec, Recipe, build_model, fer2013_contract
-from fer_live.training.recipes import RECIPES
-from fer_live.training.saliency import enlarge, grad_cam, last_conv_stage, occlusion
-from fer_live.training.summary import summarise
+from fer_live.training.pictures import folder as picture_folder
+from fer_live.training.pictures.command import filters_command
+from fer_live.training.pictures.diagram import MAX_STEPS, diagram_steps
+from fer_live.training.pictures.filters import filter_banks, strongest
+from fer_live.training.pictures.learned import EVERY_LAYER, LookSettings, NamedFaces, learned_page, sample_faces
+from fer_live.training.pictures.page import Picture, Section, picture_page
+from fer_live.training.pictures.saliency import enlarge, grad_cam, last_conv_stage, occlusion
+from fer_live.training.pictures.trace import readable_calls, trace
+from fer_live.training.recipes.recipe import ModelSpec, Recipe, build_model, fer2013_contract
+from fer_live.training.recipes.registry import RECIPES
+from fer_live.training.recipes.summary import summarise
 from fer_live.training.testing import synthetic_fer2013
-from fer_live.training.trace import readable_calls, trace
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = fer2013_contract(("fer2013",))

@@ -15,10 +15,10 @@ import torch
 
 from fer_live.errors import DataError, ModelError, SinkError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.logits import predict_logits
-from fer_live.training.loop import Epoch, MemoryFullError, RanAwayError, train
-from fer_live.training.recipes import RECIPES, ModelSpec, Recipe
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.evaluation.logits import predict_logits
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe
+from fer_live.training.run.loop import Epoch, MemoryFullError, RanAwayError, train
 from fer_live.training.testing import subset, synthetic_fer2013
 
 CPU = torch.device("cpu")
@@ -131,8 +131,8 @@ def test_a_killed_process_goes_on(finished: tuple[Path, list[Epoch]], dataset: F
         import os, signal, sys
         from pathlib import Path
         import torch
-        from fer_live.training.loop import train
-        from fer_live.training.recipes import ModelSpec, Recipe, TrainConfig
+        from fer_live.training.run.loop import train
+        from fer_live.training.recipes.registry import ModelSpec, Recipe, TrainConfig
         from fer_live.training.testing import synthetic_fer2013
 
         def on_step(epoch, step, steps):

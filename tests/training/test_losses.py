@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fer_live.training.config import TrainConfig
-from fer_live.training.losses import LabelLoss, votes_loss
+from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.run.losses import LabelLoss, votes_loss
 
 PLAIN = TrainConfig(label_smoothing=0.0, logit_adjustment=0.0)
 COUNTS = torch.tensor([50, 30, 20])

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from fer_live.training.config import TrainConfig
-from fer_live.training.muon import Muon, orthogonal
-from fer_live.training.optimise import learning_rate, make_optimizer
+from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.run.muon import Muon, orthogonal
+from fer_live.training.run.optimise import learning_rate, make_optimizer
 
 PLAIN = TrainConfig(lr=1.0, warmup=0.0)
 

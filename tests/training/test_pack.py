@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fer_live.errors import DataError
-from fer_live.training import pack
-from fer_live.training.data import Fer2013, load_fer2013, pack_fer2013
-from fer_live.training.pack_cli import pack_command, pack_main
+from fer_live.training.data import pack
+from fer_live.training.data.fer2013 import Fer2013, load_fer2013, pack_fer2013
+from fer_live.training.data.pack_command import pack_command, pack_main
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import torch
 from fer_live.errors import ContractError, ModelError
 from fer_live.export.onnx_export import export_model
 from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-from fer_live.training.data import Fer2013
-from fer_live.training.logits import predict_logits, probabilities_of
-from fer_live.training.predictors import Predictor, TorchPredictor, load_predictor, mirror_averaged
+from fer_live.training.data.fer2013 import Fer2013
+from fer_live.training.evaluation.logits import predict_logits, probabilities_of
+from fer_live.training.evaluation.predictors import Predictor, TorchPredictor, load_predictor, mirror_averaged
 from fer_live.training.testing import untrained_checkpoint
 
 CPU = torch.device("cpu")

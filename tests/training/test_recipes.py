@@ -11,14 +11,14 @@ from fer_live.errors import ModelError
 from fer_live.export.onnx_export import export_model
 from fer_live.export.verify import TOLERANCE, verify
 from fer_live.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.describe import recipes_page
-from fer_live.training.evaluation import evaluate
-from fer_live.training.loop import train
-from fer_live.training.networks import initialise, network_class
-from fer_live.training.predictors import load_predictor
-from fer_live.training.recipes import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
-from fer_live.training.summary import summarise
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.evaluation.predictors import load_predictor
+from fer_live.training.evaluation.splits import evaluate
+from fer_live.training.networks.registry import initialise, network_class
+from fer_live.training.recipes.describe import recipes_page
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
+from fer_live.training.recipes.summary import summarise
+from fer_live.training.run.loop import train
 from fer_live.training.testing import subset, synthetic_fer2013
 
 CPU = torch.device("cpu")
@@ -177,7 +177,7 @@ def test_inputs_of_torchvisions_networks(arguments: dict[str, object]) -> None:
 
 
 def test_an_edge_is_seen_where_it_is() -> None:
-    from fer_live.training.layers import EdgeChannel
+    from fer_live.training.networks.layers import EdgeChannel
 
     faces = torch.zeros(1, 1, 48, 48)
     faces[..., 24:] = 1
@@ -220,7 +220,7 @@ def test_multiply_adds_by_hand() -> None:
 
 def test_groups_count_once_in_multiply_adds() -> None:
     layer = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8)
-    from fer_live.training.summary import layer_of
+    from fer_live.training.recipes.summary import layer_of
 
     assert layer_of("x", layer, layer(torch.zeros(1, 8, 10, 10))).macs == 10 * 10 * 8 * 9
 

@@ -8,12 +8,12 @@ import pytest
 
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.errors import DataError
-from fer_live.training.equal_compute import FORMAT
-from fer_live.training.figures import figures_of
-from fer_live.training.recipes import RECIPES
-from fer_live.training.results import EqualRow, FullRun, read_results
-from fer_live.training.results_cli import table_option
-from fer_live.training.results_page import results_page
+from fer_live.training.recipes.registry import RECIPES
+from fer_live.training.results.equal_compute import FORMAT
+from fer_live.training.results.figures import figures_of
+from fer_live.training.results.page import results_page
+from fer_live.training.results.reading import EqualRow, FullRun, read_results
+from fer_live.training.results.table_option import table_option
 
 ALL = tuple(RECIPES.values())
 CONFUSION = (np.eye(7, dtype=int) * 3 + 1).tolist()

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from fer_live.training.config import TrainConfig
-from fer_live.training.sampling import epoch_length, epoch_order
+from fer_live.training.augmentation.sampling import epoch_length, epoch_order
+from fer_live.training.recipes.config import TrainConfig
 
 LABELS = torch.tensor([0] * 40 + [2] * 10 + [5] * 7)
 

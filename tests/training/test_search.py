@@ -15,15 +15,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fer_live.cli_errors import run_command
 from fer_live.errors import DeviceError, ModelError, SinkError
-from fer_live.training import search as search_module
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.cli import train_command
-from fer_live.training.data import Fer2013
-from fer_live.training.loop import Epoch
-from fer_live.training.recipes import RECIPES, Recipe
-from fer_live.training.search import SearchConfig, Trial, search
-from fer_live.training.search_cli import search_command
-from fer_live.training.search_space import parse_dimension
+from fer_live.training.data.fer2013 import Fer2013
+from fer_live.training.recipes.registry import RECIPES, Recipe
+from fer_live.training.run.loop import Epoch
+from fer_live.training.search import run as search_module
+from fer_live.training.search.command import search_command
+from fer_live.training.search.run import SearchConfig, Trial, search
+from fer_live.training.search.space import parse_dimension
 from fer_live.training.testing import synthetic_fer2013
 
 CPU = torch.device("cpu")

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 
-from fer_live.training.anneal import AnnealingSampler
-from fer_live.training.config import TrainConfig
-from fer_live.training.networks import network_options
+from fer_live.training.networks.registry import network_options
 from fer_live.training.options import ARGUMENT, RECIPE, chosen_recipe, command_options, setting_options
-from fer_live.training.recipes import RECIPES, Recipe
-from fer_live.training.search_presets import PRESETS
-from fer_live.training.search_space import parse_dimension, with_drawn
+from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.recipes.registry import RECIPES, Recipe
+from fer_live.training.search.anneal import AnnealingSampler
+from fer_live.training.search.presets import PRESETS
+from fer_live.training.search.space import parse_dimension, with_drawn
 
 RIV = RECIPES["riv_1"]
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_live.training.evaluation import Answers
-from fer_live.training.metrics import compute_metrics
-from fer_live.training.significance import (
+from fer_live.training.evaluation.metrics import compute_metrics
+from fer_live.training.evaluation.significance import (
     FIGURES,
     Resamples,
     bootstrap_interval,
@@ -18,6 +17,7 @@ from fer_live.training.significance import (
     mcnemar,
     replicates_of,
 )
+from fer_live.training.evaluation.splits import Answers
 
 LABELS = tuple("abcde")
 
