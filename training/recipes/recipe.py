@@ -114,10 +114,8 @@ def build_model(spec: ModelSpec, contract: Contract) -> nn.Module:
     Raises:
         ModelError: the name is unknown or the arguments don't fit.
     """
-    from fer_live.training.networks.registry import (  # bring torch, which the list of recipes must not wait for
-        network_class,
-        network_options,
-    )
+    # They bring torch, which the list of recipes must not wait for.
+    from fer_live.training.networks.registry import network_class, network_options
 
     network, options = network_class(spec.name), network_options(spec.name)
     unknown = sorted(set(spec.arguments) - set(options))

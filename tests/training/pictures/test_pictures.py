@@ -29,7 +29,7 @@ from fer_live.training.recipes.registry import RECIPES
 from fer_live.training.recipes.summary import summarise
 from fer_live.training.testing import synthetic_fer2013
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONTRACT = fer2013_contract(("fer2013",))
 HEAVY = ("resnet50", "efficientnet")
 SMALL = ModelSpec("conv", {"widths": [4, 6], "pools": [1, 2], "dropout": 0.2, "hidden": [8]})

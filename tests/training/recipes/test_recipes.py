@@ -94,7 +94,7 @@ def test_recipes_say_where_they_come_from() -> None:
 
 
 def test_the_page_of_recipes_is_up_to_date() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
+    page = Path(__file__).resolve().parents[3] / "docs" / "recipes.md"
     assert page.read_text(encoding="utf-8") == recipes_page(tuple(RECIPES.values()))
 
 
