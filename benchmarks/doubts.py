@@ -21,11 +21,11 @@ from fer_live.bundled import MODEL_INT8, asset_path
 from fer_live.machine import measured_on
 from fer_live.preprocess import whole_image_squares
 from fer_live.realtime.labels.quality import measure
-from fer_live.training.corruptions import CORRUPTIONS, corrupt
-from fer_live.training.data import Usage, load_fer2013
-from fer_live.training.evaluation import Answers
-from fer_live.training.predictors import Predictor, load_predictor
-from fer_live.training.selective import operating_point, risk_coverage, threshold_for
+from fer_live.training.data.fer2013 import Usage, load_fer2013
+from fer_live.training.evaluation.corruptions import CORRUPTIONS, corrupt
+from fer_live.training.evaluation.predictors import Predictor, load_predictor
+from fer_live.training.evaluation.selective import operating_point, risk_coverage, threshold_for
+from fer_live.training.evaluation.splits import Answers
 
 RISKS = (0.15, 0.2, 0.25)
 SIDES_PX = (40, 32, 28, 24, 20, 18, 16, 14, 12, 10)

@@ -22,13 +22,13 @@ import torch
 from torch.nn import functional
 
 from fer_live.machine import measured_on
-from fer_live.training.batches import Batch, Batches
-from fer_live.training.data import Fer2013, load_fer2013
+from fer_live.training.augmentation.batches import Batch, Batches
+from fer_live.training.data.fer2013 import Fer2013, load_fer2013
 from fer_live.training.device import choose_bf16, choose_device
-from fer_live.training.evaluate import normalise
-from fer_live.training.optimise import make_optimizer
-from fer_live.training.recipe import Recipe, build_model
-from fer_live.training.recipes import RECIPES
+from fer_live.training.evaluation.logits import normalise
+from fer_live.training.recipes.recipe import Recipe, build_model
+from fer_live.training.recipes.registry import RECIPES
+from fer_live.training.run.optimise import make_optimizer
 
 PLAIN: dict[str, Any] = {
     **dict.fromkeys(("mixup", "mixup_share", "cutmix", "erasing", "degrade_share", "brightness", "contrast"), 0.0),

@@ -24,7 +24,7 @@ from fer_live.machine import measured_on
 from fer_live.realtime.datatypes import Detector, Faces, Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.detectors.squares import roll_deg
-from fer_live.training.data import SIDE, load_fer2013
+from fer_live.training.data.fer2013 import SIDE, load_fer2013
 
 ZOOMS = (2, 3, 4)
 OTHERS_ZOOM = 3

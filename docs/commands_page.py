@@ -14,11 +14,11 @@ from fer_live.cli_options import headings_of
 from fer_live.export.cli import export_command
 from fer_live.realtime.cli import command as live_command
 from fer_live.training.cli import train_command
-from fer_live.training.equal_compute_cli import equal_compute_command
-from fer_live.training.eval_cli import eval_command
-from fer_live.training.filters_cli import filters_command
-from fer_live.training.pack_cli import pack_command
-from fer_live.training.search_cli import search_command
+from fer_live.training.data.pack_command import pack_command
+from fer_live.training.pictures.command import filters_command
+from fer_live.training.report.command import eval_command
+from fer_live.training.results.equal_compute_command import equal_compute_command
+from fer_live.training.search.command import search_command
 
 COMMANDS: dict[str, click.Command] = {
     "fer-live": live_command,

@@ -13,7 +13,7 @@ from fer_live.cli_errors import debug_option, run_command
 if TYPE_CHECKING:
     import onnx
 
-    from fer_live.training.data import Fer2013
+    from fer_live.training.data.fer2013 import Fer2013
 
 __all__ = ["export_command", "main"]
 
@@ -119,7 +119,7 @@ def export_command(
 
 
 def _read(path: Path) -> Fer2013:
-    from fer_live.training.data import load_fer2013
+    from fer_live.training.data.fer2013 import load_fer2013
 
     dataset = load_fer2013(path)
     for note in dataset.notes:
@@ -131,8 +131,8 @@ def _int8_model(
     model: onnx.ModelProto, data: bytes, dataset: Fer2013, provenance: dict[str, Any]
 ) -> tuple[bytes, dict[str, str]]:
     """The int8 model's bytes, compared with the float32 one's, and what is to be said of it."""
-    from fer_live.training.data import Usage
-    from fer_live.training.evaluate import crops_of
+    from fer_live.training.data.fer2013 import Usage
+    from fer_live.training.evaluation.logits import crops_of
 
     from .quantise import calibration_of, contract_of, quantise
     from .verify import compare, comparison_faces

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fer_live.errors import ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
-from fer_live.training.predictors import open_session
+from fer_live.training.evaluation.predictors import open_session
 
 from .verify import comparison_faces
 

@@ -18,7 +18,7 @@ from fer_live.contract import Contract
 from fer_live.errors import ModelError
 from fer_live.model_metadata import BATCH_DIMENSION, INPUT_NAME, ModelMetadata, Probe, output_names
 from fer_live.training.checkpoint import Checkpoint
-from fer_live.training.evaluate import normalise
+from fer_live.training.evaluation.logits import normalise
 from fer_live.training.files import system_errors_as
 
 from .probe import probe_faces

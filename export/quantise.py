@@ -23,10 +23,10 @@ from onnx import helper, numpy_helper
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError, first_line
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, Probe, output_names
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.evaluate import crops_of
-from fer_live.training.predictors import open_session
-from fer_live.training.temperatures import fit_temperatures
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.evaluation.logits import crops_of
+from fer_live.training.evaluation.predictors import open_session
+from fer_live.training.run.temperatures import fit_temperatures
 
 __all__ = ["INT8_PROBE_TOLERANCE", "Calibration", "calibration_of", "contract_of", "quantise"]
 

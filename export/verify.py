@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_live.errors import ModelError
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
 from fer_live.training.checkpoint import Checkpoint
-from fer_live.training.predictors import open_session
+from fer_live.training.evaluation.predictors import open_session
 
 from .onnx_export import LiveGraph
 from .probe import probe_faces

@@ -13,7 +13,7 @@ from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.realtime.pipeline import Pipeline
 from fer_live.realtime.testing.fakes import FakeDetector, ListSink, ListSource
 from fer_live.training.checkpoint import load_checkpoint
-from fer_live.training.predictors import load_predictor
+from fer_live.training.evaluation.predictors import load_predictor
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT = ROOT / "samples" / "expression.pt"

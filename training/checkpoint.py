@@ -21,7 +21,7 @@ from fer_live.contract import Contract
 from fer_live.errors import ContractError, ModelError, first_line
 
 from .files import replacing, system_errors_as
-from .recipe import ModelSpec, build_model
+from .recipes.recipe import ModelSpec, build_model
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
 

@@ -13,9 +13,9 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedCommand
 
+from .data.option import DATA_HELP, load_data
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
-from .recipes import RECIPES, Recipe
-from .terminal import DATA_HELP, load_data
+from .recipes.registry import RECIPES, Recipe
 
 __all__ = ["train_command", "train_main"]
 
@@ -23,7 +23,7 @@ __all__ = ["train_command", "train_main"]
 def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
-    from .describe import LIST_COLUMNS, list_rows
+    from .recipes.describe import LIST_COLUMNS, list_rows
 
     rows = list_rows(tuple(RECIPES.values()))
     if sys.stdout.isatty():
@@ -110,10 +110,10 @@ def train_command(
 
     from .checkpoint import load_checkpoint
     from .device import choose_bf16, choose_device
+    from .distillation.teachers import load_teachers
     from .distributed import together
-    from .loop import train
-    from .progress import training_progress
-    from .teachers import load_teachers
+    from .run.loop import train
+    from .run.progress import training_progress
 
     where = choose_device(device)
     bf16 = choose_bf16(precision, where)
@@ -160,8 +160,8 @@ def train_command(
 
 
 def _describe(recipe: Recipe, out: Path | None) -> None:
-    from .describe import describe, write_graph
     from .files import make_folder
+    from .recipes.describe import describe, write_graph
 
     click.echo(describe(recipe))
     if out is not None:
@@ -175,8 +175,8 @@ def _preview(recipe: Recipe, data: Path, target: Path) -> None:
         raise click.BadParameter(f"{target} must end in .png", param_hint="'--preview-augment'")
     from fer_live.errors import SinkError
 
+    from .augmentation.preview import draw_preview
     from .files import system_errors_as
-    from .preview import draw_preview
 
     dataset = load_data(data)
     with system_errors_as(SinkError, target):

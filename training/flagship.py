@@ -24,16 +24,16 @@ import click
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.errors import FerLiveError
 
+from .data.option import DATA_HELP, load_data
 from .options import hardware_options, setting_options
-from .recipes import RECIPES
-from .terminal import DATA_HELP, load_data
+from .recipes.registry import RECIPES
 
 if TYPE_CHECKING:
     import torch
 
-    from .data import Fer2013
-    from .distil import Teachers
-    from .loop import Epoch
+    from .data.fer2013 import Fer2013
+    from .distillation.distil import Teachers
+    from .run.loop import Epoch
 
 __all__ = ["flagship_command", "flagship_main"]
 
@@ -136,7 +136,8 @@ class _Work:
         """Train the teachers and ask them."""
         import torch
 
-        from .teachers import ask, train_teachers
+        from .distillation.teachers import ask
+        from .run.fold_teachers import train_teachers
 
         torch.backends.cudnn.benchmark = True  # batches are of one size
         train_teachers(
@@ -161,7 +162,7 @@ class _Work:
         """Train a student."""
         import torch
 
-        from .loop import train
+        from .run.loop import train
 
         # The teachers' batches have another size each time: measuring kernels for each would take the time it saves.
         torch.backends.cudnn.benchmark = False
@@ -184,8 +185,9 @@ class _Work:
     def evaluate(self) -> None:
         """Write and print the figures of the students on PublicTest."""
         from .checkpoint import load_checkpoint
-        from .data import Usage
-        from .evaluate import compute_metrics, predict_logits, probabilities_of
+        from .data.fer2013 import Usage
+        from .evaluation.logits import predict_logits, probabilities_of
+        from .evaluation.metrics import compute_metrics
         from .files import replacing
 
         rows = self._dataset.rows(Usage.PublicTest)
@@ -209,7 +211,7 @@ class _Work:
             partial.write_text(json.dumps(figures, indent=2) + "\n")
 
     def _teachers(self, kind: str) -> Teachers:
-        from .teachers import TEACHERS, load_teachers
+        from .distillation.teachers import TEACHERS, load_teachers
 
         folder = self._out / "teachers"
         if kind == "auto":

@@ -14,8 +14,8 @@ from fer_live.cli_errors import one_line
 from fer_live.cli_options import with_options
 from fer_live.errors import ModelError
 
-from .config import TrainConfig
-from .recipes import RECIPES, Recipe
+from .recipes.config import TrainConfig
+from .recipes.registry import RECIPES, Recipe
 
 __all__ = [
     "ARGUMENT",
@@ -108,7 +108,7 @@ def chosen_recipe(
         raise click.UsageError(str(error)) from error
     if not arguments:
         return chosen
-    from .summary import summarise
+    from .recipes.summary import summarise
 
     chosen = chosen.with_arguments(dict(arguments))
     try:

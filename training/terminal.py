@@ -1,41 +1,14 @@
-"""What ``fer-train`` and ``fer-eval`` share: the ``--data`` option's help and reading, and tables."""
+"""What the commands show on a terminal alike: progress through passes, and tables."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from .data import Fer2013
-
-__all__ = ["DATA_HELP", "load_data", "pass_progress", "print_table"]
-
-DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, a folder of fer-pack, or one with train/ and test/."
-
-
-def load_data(path: Path) -> Fer2013:
-    """Read FER2013, with a count on a terminal, and print what must be known of how it was read."""
-    from .data import load_fer2013
-
-    with _reading(path) as tick:
-        dataset = load_fer2013(path, tick)
-    for note in dataset.notes:
-        click.echo(f"note: {note}")
-    return dataset
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal how many images have been read; says nothing elsewhere."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"reading {path}") as status:
-        yield lambda images: status.update(f"reading {path}: {images:,} images")
+__all__ = ["pass_progress", "print_table"]
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from torch import nn
 from fer_live.contract import FER2013_LABELS, FERPLUS_LABELS
 
 from .checkpoint import Checkpoint
-from .data import SIDE, Fer2013, Usage
-from .recipes import RECIPES, build_model, fer2013_contract
+from .data.fer2013 import SIDE, Fer2013, Usage
+from .recipes.registry import RECIPES, build_model, fer2013_contract
 
 __all__ = ["subset", "synthetic_fer2013", "untrained_checkpoint"]
 

@@ -10,7 +10,7 @@ from fer_live.export import verify as verify_module
 from fer_live.export.cli import export_command
 from fer_live.model_metadata import ModelMetadata
 from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-from fer_live.training.predictors import open_session
+from fer_live.training.evaluation.predictors import open_session
 
 
 @pytest.fixture(autouse=True)

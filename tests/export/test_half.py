@@ -15,8 +15,8 @@ from fer_live.export.verify import comparison_faces
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata
 from fer_live.realtime.inference.classifier import OnnxClassifier
 from fer_live.training.checkpoint import Checkpoint
-from fer_live.training.predictors import open_session
-from fer_live.training.recipes import RECIPES, build_model
+from fer_live.training.evaluation.predictors import open_session
+from fer_live.training.recipes.registry import RECIPES, build_model
 
 
 @pytest.fixture(scope="module")

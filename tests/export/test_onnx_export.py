@@ -12,8 +12,8 @@ from fer_live.export.probe import probe_faces
 from fer_live.export.verify import TOLERANCE, comparison_faces, verify
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
 from fer_live.training.checkpoint import Checkpoint
-from fer_live.training.evaluate import normalise
-from fer_live.training.predictors import open_session
+from fer_live.training.evaluation.logits import normalise
+from fer_live.training.evaluation.predictors import open_session
 from fer_live.training.testing import untrained_checkpoint
 
 

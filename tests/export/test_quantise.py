@@ -18,10 +18,10 @@ from fer_live.export.verify import compare, comparison_faces
 from fer_live.model_metadata import INPUT_NAME, ModelMetadata, output_names
 from fer_live.realtime.inference.classifier import Device, OnnxClassifier
 from fer_live.training.checkpoint import Checkpoint
-from fer_live.training.data import Fer2013, Usage
-from fer_live.training.evaluate import crops_of, fit_temperature
-from fer_live.training.predictors import open_session
-from fer_live.training.recipes import RECIPES, build_model
+from fer_live.training.data.fer2013 import Fer2013, Usage
+from fer_live.training.evaluation.logits import crops_of, fit_temperature
+from fer_live.training.evaluation.predictors import open_session
+from fer_live.training.recipes.registry import RECIPES, build_model
 from fer_live.training.testing import subset, synthetic_fer2013
 
 ROOT = Path(__file__).parents[2]

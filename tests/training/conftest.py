@@ -1,6 +1,6 @@
 import pytest
 
-from fer_live.training.data import Fer2013
+from fer_live.training.data.fer2013 import Fer2013
 from fer_live.training.testing import synthetic_fer2013
 
 

@@ -9,7 +9,7 @@ import torch
 
 from fer_live.errors import ContractError, ModelError
 from fer_live.training.checkpoint import Checkpoint, load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from fer_live.training.recipes import ModelSpec, build_model, fer2013_contract
+from fer_live.training.recipes.registry import ModelSpec, build_model, fer2013_contract
 from fer_live.training.testing import untrained_checkpoint
 
 

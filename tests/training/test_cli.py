@@ -14,13 +14,13 @@ import torch
 from fer_live.cli_errors import run_command
 from fer_live.errors import DeviceError
 from fer_live.export.cli import export_command
+from fer_live.training.augmentation.preview import preview_rows
 from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
 from fer_live.training.cli import train_command
-from fer_live.training.describe import LIST_COLUMNS, describe
 from fer_live.training.device import choose_bf16, choose_device
-from fer_live.training.eval_cli import eval_command
-from fer_live.training.preview import preview_rows
-from fer_live.training.recipes import RECIPES, TrainConfig
+from fer_live.training.recipes.describe import LIST_COLUMNS, describe
+from fer_live.training.recipes.registry import RECIPES, TrainConfig
+from fer_live.training.report.command import eval_command
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
 SETTINGS = ["--recipe", "residual_tiny", "--epochs", "2", "--batch-size", "64", "--lr", "0.02", "--ema-decay", "0.5",
@@ -178,7 +178,7 @@ def test_where_a_report_goes_is_checked_before_the_evaluation(
 ) -> None:
     save_checkpoint(tmp_path / "model.pt", untrained_checkpoint())
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr("fer_live.training.compare.compare", lambda *_, **__: pytest.fail("evaluated"))
+    monkeypatch.setattr("fer_live.training.evaluation.compare.compare", lambda *_, **__: pytest.fail("evaluated"))
     assert evaluate(tmp_path / "model.pt", "--data", data, "--out", tmp_path / out) == 1
     err = capsys.readouterr().err
     assert message in err

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from fer_live.errors import DataError
-from fer_live.training.batches import Batches
+from fer_live.training.augmentation.batches import Batches
 from fer_live.training.checkpoint import load_tensors, save_checkpoint
-from fer_live.training.config import TrainConfig
 from fer_live.training.distributed import ALONE, Ranks, together
-from fer_live.training.loop import train
-from fer_live.training.losses import LabelLoss, votes_loss
-from fer_live.training.recipes import RECIPES, build_model
+from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.recipes.registry import RECIPES, build_model
+from fer_live.training.run.loop import train
+from fer_live.training.run.losses import LabelLoss, votes_loss
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from torch import nn
 
 from fer_live.export.onnx_export import export_model
 from fer_live.training.checkpoint import Checkpoint, save_checkpoint
-from fer_live.training.recipes import ModelSpec, build_model, fer2013_contract
+from fer_live.training.recipes.registry import ModelSpec, build_model, fer2013_contract
 
 NETWORKS = {
     "residual": ModelSpec("residual", {"widths": [16, 32, 64], "blocks": 1, "dropout": 0.0}),

@@ -13,9 +13,9 @@ from fer_live.errors import ContractError, ModelError
 from fer_live.export.half import to_half
 from fer_live.realtime.explain.explainer import Explainer, Method
 from fer_live.training.checkpoint import load_checkpoint
-from fer_live.training.evaluate import normalise
-from fer_live.training.saliency import enlarge, grad_cam, last_conv_stage
-from fer_live.training.trace import trace
+from fer_live.training.evaluation.logits import normalise
+from fer_live.training.pictures.saliency import enlarge, grad_cam, last_conv_stage
+from fer_live.training.pictures.trace import trace
 
 METHODS = {
     "residual": Method.CAM,

@@ -1,0 +1,1 @@
+"""``fer-filters``: pictures of what a network learned."""

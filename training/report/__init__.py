@@ -1,0 +1,1 @@
+"""``fer-eval``: what a comparison of models found, as tables, pictures, one page and a model card."""
