@@ -43,8 +43,8 @@ LASTS_S = 0.2
 FIRST_S = 1 / 30
 """The time that the first observation of a track stands for."""
 
-_SIDE_PX = ([10, 14, 18, 20, 24, 32, 40], [0.28, 0.44, 0.61, 0.71, 0.84, 0.95, 1.0])
-_SHARPNESS = ([0.03, 0.06, 0.10, 0.15, 0.20], [0.25, 0.45, 0.70, 0.90, 1.0])
+_SIDE_PX = ([10, 12, 14, 16, 18, 20, 24, 32, 40], [0.54, 0.65, 0.75, 0.82, 0.85, 0.91, 0.94, 0.98, 1.0])
+_SHARPNESS = ([0.025, 0.035, 0.045, 0.06, 0.075, 0.095, 0.135, 0.20], [0.47, 0.58, 0.65, 0.76, 0.80, 0.88, 0.94, 1.0])
 _TURNED_DEG = ([20.0, 45.0, 90.0], [1.0, 0.75, 0.4])
 
 
@@ -52,7 +52,8 @@ def reliability(quality: Qualities) -> NDArray[np.float64]:
     """How much the answer for each of M faces is worth (M,), 0..1: the weakest of what size, sharpness and pose leave.
 
     The share of its accuracy above chance that the bundled model keeps on PublicTest images that were made that
-    small or that blurred, and on those of faces turned that far (docs/experiments.md, "doubts").
+    small or that blurred (``benchmarks/doubts.py``), and on those of faces turned that far (docs/experiments.md,
+    "doubts").
     """
     turned = np.where(np.isnan(quality.turned_deg), 0.0, quality.turned_deg)
     left = [
