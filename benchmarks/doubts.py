@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from fer_live.bundled import MODEL_INT8, asset_path
 from fer_live.machine import measured_on
@@ -23,7 +22,7 @@ from fer_live.preprocess import whole_image_squares
 from fer_live.realtime.labels.quality import measure
 from fer_live.training.data.fer2013 import Usage, load_fer2013
 from fer_live.training.evaluation.corruptions import CORRUPTIONS, corrupt
-from fer_live.training.evaluation.predictors import Predictor, load_predictor
+from fer_live.training.evaluation.predictors import load_predictor
 from fer_live.training.evaluation.selective import operating_point, risk_coverage, threshold_for
 from fer_live.training.evaluation.splits import Answers
 
@@ -32,22 +31,13 @@ SIDES_PX = (40, 32, 28, 24, 20, 18, 16, 14, 12, 10)
 BLURS = {"blur": (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0), "motion": (3, 5, 7, 9, 13)}
 SHARPNESS = (0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10, 0.12, 0.15, 0.20, 0.30)
 
-Bools = NDArray[np.bool_]
 
-
-def answers_of(predict: Predictor, images: NDArray[np.uint8], truth: NDArray[np.int64]) -> tuple[Bools, NDArray]:
-    """Which answers are right (N,), and how confident each is (N,)."""
-    probabilities = predict(images)[0]
-    return probabilities.argmax(axis=1) == truth, probabilities.max(axis=1)
-
-
-def row(name: str, right: Bools, confident: Bools, skill: float) -> str:
-    """One line of a table: ``skill`` is the accuracy above chance of the pictures as they are."""
-    left = (right.mean() - 1 / 7) / skill
-    wrong = f"{100 * (~right[confident]).mean():.1f}" if confident.any() else "-"
-    return (
-        f"| {name} | {len(right):,} | {100 * right.mean():.1f} | {100 * confident.mean():.0f} | {wrong} | {left:.2f} |"
-    )
+def row(name: str, answers: Answers, least: float, skill: float) -> str:
+    """One line of a table: ``least`` is the confidence asked, ``skill`` the clean pictures' accuracy above chance."""
+    accuracy, point = answers.correct.mean(), operating_point(answers, least)
+    wrong = f"{100 * point.risk:.1f}" if point.answered else "-"
+    shares = f"{100 * accuracy:.1f} | {100 * point.coverage:.0f} | {wrong} | {(accuracy - 1 / 7) / skill:.2f}"
+    return f"| {name} | {len(answers.truth):,} | {shares} |"
 
 
 def main() -> None:
@@ -77,24 +67,23 @@ def main() -> None:
         "| n | accuracy % | confident % | wrong among the confident % | share of the skill left |\n|---|" + "---:|" * 5
     )
     print(f"\n| side px {head}")
-    print(row("48", answers.correct, answers.probabilities.max(axis=1) >= least, skill))
+    print(row("48", answers, least, skill))
     by_key = {corruption.key: corruption for corruption in CORRUPTIONS}
     for side in SIDES_PX:
-        right, confidence = answers_of(predict, corrupt(by_key["size"], images, side), truth)
-        print(row(str(side), right, confidence >= least, skill), flush=True)
+        small = corrupt(by_key["size"], images, side)
+        print(row(str(side), Answers(predict(small)[0], truth), least, skill), flush=True)
 
     seen = []
     for key, strengths in BLURS.items():
         for strength in strengths:
             worse = corrupt(by_key[key], images, strength)
-            right, confidence = answers_of(predict, worse, truth)
-            seen.append((measure(worse[:, None], whole_image_squares(worse), None).sharpness, right, confidence))
-    sharpness, right, confidence = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+            seen.append((measure(worse[:, None], whole_image_squares(worse), None).sharpness, predict(worse)[0], truth))
+    sharpness, probabilities, labels = (np.concatenate(parts) for parts in zip(*seen, strict=True))
     print(f"\n| sharpness {head}")
     for low, high in pairwise(SHARPNESS):
         there = (sharpness >= low) & (sharpness < high)
         if there.any():
-            print(row(f"{low:.2f}-{high:.2f}", right[there], confidence[there] >= least, skill))
+            print(row(f"{low:.2f}-{high:.2f}", Answers(probabilities[there], labels[there]), least, skill))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 
 from fer_live.machine import measured_on
+from fer_live.realtime.testing.clips import repeat_clip
 
 FLOOR = """
 import sys, av
@@ -64,30 +65,6 @@ cv2.setNumThreads(1)
 with FileSource(sys.argv[1], writable=False) as source, create_detector() as detector:
     Pipeline(source, detector, OnnxClassifier(bundled_model(Device.CPU), Device.CPU)).run()
 """
-
-
-def repeated(clip: Path, target: Path, frames: int) -> int:
-    """Write ``clip``'s packets again and again, without sound, until there are ``frames``; returns how many."""
-    with av.open(str(target), "w") as out:
-        stream = None
-        written, offset = 0, 0
-        while written < frames:
-            with av.open(str(clip)) as source:
-                given = source.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(given)
-                end = 0
-                for packet in source.demux(given):
-                    if packet.dts is None:
-                        continue
-                    packet.pts = None if packet.pts is None else packet.pts + offset
-                    packet.dts += offset
-                    end = max(end, (packet.pts or packet.dts) + (packet.duration or 1))
-                    packet.stream = stream
-                    out.mux(packet)
-                    written += 1
-                offset = end
-    return written
 
 
 def seconds(command: list[str]) -> tuple[float, float]:
@@ -138,7 +115,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for clip in wanted.clips:
             looped, written = Path(folder) / f"looped{clip.suffix}", Path(folder) / "live.mp4"
-            frames = repeated(clip, looped, wanted.frames)
+            frames = repeat_clip(clip, looped, wanted.frames)
             if wanted.analysis:
                 floor = [sys.executable, "-c", DECODE, str(looped)]
                 live = [sys.executable, "-c", ANALYSE, str(looped)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 DOCS = Path(__file__).resolve().parent
 SAMPLES, IMAGES = DOCS.parent / "samples", DOCS / "images"
@@ -25,9 +26,17 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([program, *arguments, "--device", "cpu", "--no-window"], check=True, stdout=subprocess.DEVNULL)
 
 
+def photographed(folder: Path, *options: str) -> NDArray[np.uint8]:
+    """The photo annotated, (H, W, 3) BGR uint8."""
+    written = folder / "photo.png"
+    run("--image", SAMPLES / "astronaut.jpg", *options, "--out", written)
+    picture = cv2.imread(str(written))
+    assert picture is not None
+    return np.asarray(picture, np.uint8)
+
+
 def main() -> None:
     """Annotate the clip and the photo, cover the photo's head in every style, and keep what comes out."""
-    photo = SAMPLES / "astronaut.jpg"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run("--video", SAMPLES / "astronaut.mp4", "--out", folder / "clip.mp4")
@@ -35,16 +44,9 @@ def main() -> None:
             frame = next(frame for index, frame in enumerate(clip.decode(video=0)) if index == FRAME)
         cv2.imwrite(str(IMAGES / "annotated.jpg"), frame.to_ndarray(format="bgr24"), QUALITY)
 
-        run("--image", photo, "--out", folder / "photo.png")
-        whole = cv2.imread(str(folder / "photo.png"))
-        assert whole is not None
+        whole = photographed(folder)
         cv2.imwrite(str(IMAGES / "photo.jpg"), whole, QUALITY)
-        parts = [whole]
-        for style in STYLES:
-            run("--image", photo, "--anonymise", style, "--out", folder / f"{style}.png")
-            covered = cv2.imread(str(folder / f"{style}.png"))
-            assert covered is not None
-            parts.append(covered)
+        parts = [whole, *(photographed(folder, "--anonymise", style) for style in STYLES)]
         height, width = PART_HW
         gap = np.full((height, GAP_PX, 3), 255, np.uint8)
         row = [piece for part in parts for piece in (gap, part[:height, 60 : 60 + width])][1:]

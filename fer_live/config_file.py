@@ -155,8 +155,11 @@ def without_idle(
 
 def _unsaid(context: click.Context, names: Iterable[str]) -> dict[str, Any]:
     """Those of these options that the file sets, as they are where nobody says anything: by their own defaults."""
+    set_there = [name for name in names if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP]
+    if not set_there:
+        return {}  # the usual case, which every start would wait for
     own = context.command.make_context(context.info_name, [], resilient_parsing=True).params
-    return {name: own[name] for name in names if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP}
+    return {name: own[name] for name in set_there}
 
 
 def _read(path: Path, context: click.Context) -> Settings:

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from fer_live.realtime.datatypes import ColourTags, Frame, Plane
 from fer_live.realtime.planes import pixels
 
-__all__ = ["LEAST_WIDTH", "make_clip", "make_frame", "read_index"]
+__all__ = ["LEAST_WIDTH", "make_clip", "make_frame", "read_index", "repeat_clip"]
 
 _BITS = 16  # 12 of the index, 4 of a check sum
 LEAST_WIDTH = 2 * _BITS
@@ -185,3 +185,32 @@ def _tone(start_s: float, length_s: float) -> Iterator[tuple[float, AudioFrame]]
         block.time_base = Fraction(1, rate)
         block.pts = begin + round(start_s * rate)
         yield start_s + begin / rate, block
+
+
+def repeat_clip(clip: Path, target: Path, frames: int) -> int:
+    """Write a clip's packets again and again, without sound and coded once only, until there are ``frames``.
+
+    Returns:
+        How many there are: whole repetitions.
+    """
+    with av.open(target, "w") as out:
+        stream: VideoStream | None = None
+        written = offset = 0
+        while written < frames:
+            end = 0
+            with av.open(clip) as source:
+                given = source.streams.video[0]
+                if stream is None:
+                    stream = out.add_stream_from_template(given)
+                for packet in source.demux(given):
+                    if packet.dts is None:
+                        continue
+                    packet.dts += offset
+                    if packet.pts is not None:
+                        packet.pts += offset
+                    end = max(end, (packet.pts or packet.dts) + (packet.duration or 1))
+                    packet.stream = stream
+                    out.mux(packet)
+                    written += 1
+            offset = end
+    return written

@@ -130,25 +130,26 @@ class Files:
     async def _watch(self, socket: WebSocket) -> None:
         try:
             job = self._jobs.get(socket.path_params["id"])
+            if job.watchers >= MOST_WATCHERS:
+                raise HTTPException(429, f"{MOST_WATCHERS} pages watch this file already")
         except HTTPException as error:
             await socket.send_denial_response(JSONResponse({"error": error.detail}, error.status_code))
             return
-        if job.watchers >= MOST_WATCHERS:
-            told = f"{MOST_WATCHERS} pages watch this file already"
-            await socket.send_denial_response(JSONResponse({"error": told}, 429))
-            return
         job.watchers += 1
-        left: asyncio.Task[None] | None = None
         try:
-            await socket.accept()
-            left = asyncio.create_task(_until_left(socket))
-            await self._tell_changes(socket, job, left)
+            await self._watched(socket, job)
         finally:
-            if left is not None:
-                left.cancel()
             job.watchers -= 1
             with suppress(HTTPException):
                 self._jobs.get(job.id)  # seen until now
+
+    async def _watched(self, socket: WebSocket, job: Job) -> None:
+        await socket.accept()
+        left = asyncio.create_task(_until_left(socket))
+        try:
+            await self._tell_changes(socket, job, left)
+        finally:
+            left.cancel()
 
     async def _tell_changes(self, socket: WebSocket, job: Job, left: asyncio.Task[None]) -> None:
         while not left.done():

@@ -22,16 +22,10 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def complete(*words: str) -> list[str]:
+def told_by(*command: str) -> list[str]:
+    """The lines that a shell prints which finds the programs."""
     environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "--norc", "-c", ASK, "ask", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return done.stdout.split("\n")[:-1]
 
@@ -52,17 +46,14 @@ def complete(*words: str) -> list[str]:
     ],
 )
 def test_bash_completes(words: tuple[str, ...], expected: list[str]) -> None:
-    assert [line for line in complete(*words) if line] == expected
+    assert [line for line in told_by("bash", "--norc", "-c", ASK, "ask", *words) if line] == expected
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
 def test_fish_completes() -> None:
-    environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
     script = 'fer-live completion fish | source; complete -C "fer-live --detector "; complete -C "fer-live doc"'
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert [line.split("\t")[0] for line in done.stdout.split("\n")[:-1]] == ["haar", "mediapipe", "yunet", "doctor"]
+    lines = told_by("fish", "--no-config", "-c", script)
+    assert [line.split("\t")[0] for line in lines] == ["haar", "mediapipe", "yunet", "doctor"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -18,6 +18,7 @@ import webvtt
 
 from fer_live import __version__
 from fer_live.bundled import MODEL_INT8, SHA256
+from fer_live.realtime.testing.clips import repeat_clip
 from fer_live.realtime.testing.fakes import make_clip
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
@@ -166,8 +167,10 @@ def test_parquet_without_pyarrow(clip: Path, tmp_path: Path, tiny_model: Path) -
 
 
 @pytest.fixture(scope="module")
-def endless(tmp_path_factory: pytest.TempPathFactory, clip: Path, looped: Callable[[Path, Path, int], Path]) -> Path:
-    return looped(clip, tmp_path_factory.mktemp("clips") / "long.mkv", 300)
+def endless(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "long.mkv"
+    repeat_clip(clip, path, 6000)
+    return path
 
 
 def interrupted(number: int, part: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
