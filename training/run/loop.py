@@ -38,6 +38,7 @@ from fer_live.training.distributed import ALONE, Ranks
 from fer_live.training.evaluation.logits import normalise, predict_logits
 from fer_live.training.files import make_folder
 from fer_live.training.networks.registry import initialise
+from fer_live.training.networks.widening import can_widen, widen
 from fer_live.training.provenance import environment
 from fer_live.training.recipes.recipe import Recipe, build_model
 
@@ -99,7 +100,7 @@ def train(
         bf16: autocast to bfloat16.
         ranks: the processes that train together, this one among them; a batch is spread over them.
         teachers: whom the student learns from; wanted if, and only if, the recipe's ``distill`` is not 0.
-        start: the weights to start from, of the recipe's network; without, those of its ``init``.
+        start: the weights to start from, of the recipe's network or a narrower one; without, those of its ``init``.
         on_step: called with (epoch, step, steps an epoch) after each step.
         on_epoch: called after each epoch, those before a resumption included.
 
@@ -206,7 +207,7 @@ class _Run:
         config = self._config
         saved = self._ranks.from_first(lambda: load_tensors(path) if path.exists() else None)
         if saved is None and self._start is not None:
-            self._network.load_state_dict(dict(self._start.state))
+            widen(self._network, self._start.state)
         elif saved is None:
             initialise(self._network, config.init)
         self._network = self._network.to(self.device).to(memory_format=torch.channels_last)
@@ -290,10 +291,13 @@ def _check_teachers(recipe: Recipe, teachers: Teachers | None) -> None:
 
 
 def _check_start(recipe: Recipe, start: Checkpoint) -> None:
-    heads = tuple(head.name for head in start.contract.heads)
-    if (start.model, heads) != (recipe.model, recipe.heads):
+    model, heads = start.model, tuple(head.name for head in start.contract.heads)
+    if heads != recipe.heads or not (
+        model == recipe.model
+        or (model.name == recipe.model.name and can_widen(model.name, model.arguments, recipe.model.arguments))
+    ):
         raise ModelError(
-            f"the weights to start from are of {start.model.to_json()} with heads {', '.join(heads)}; recipe "
+            f"the weights to start from are of {model.to_json()} with heads {', '.join(heads)}; recipe "
             f"{recipe.name} makes {recipe.model.to_json()} with {', '.join(recipe.heads)}: give the recipe and --set "
             "that they were trained with"
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from fer_live.errors import DataError, ModelError, SinkError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
@@ -337,10 +338,38 @@ def test_weights_of_another_network_are_no_start(
     finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
 ) -> None:
     start = load_checkpoint(finished[0] / "model.pt")
-    wider = QUICK.with_arguments({"widths": [16, 16, 16]})
-    with pytest.raises(ModelError, match="weights to start from are of"):
-        train(wider, dataset, tmp_path / "run", device=CPU, bf16=False, start=start)
+    for other in ({"widths": [16, 12]}, {"widths": [8, 16, 16]}, {"blocks": 2}, {"activation": "leaky_relu"}):
+        with pytest.raises(ModelError, match="weights to start from are of"):
+            recipe = QUICK.with_arguments(other)
+            train(recipe, dataset, tmp_path / "run", device=CPU, bf16=False, start=start)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_wider_network_answers_at_first_as_the_one_it_started_from(
+    finished: tuple[Path, list[Epoch]], dataset: Fer2013, tmp_path: Path
+) -> None:
+    start = load_checkpoint(finished[0] / "model.pt")
+    wider = QUICK.with_arguments({"widths": [12, 40], "dropout": 0.5})
+    still = wider.with_options({"epochs": 1, "lr": 0.0, "weight_decay": 0.0})
+    model = train(still, dataset, tmp_path / "still", device=CPU, bf16=False, start=start)
+    begun, narrow = load_checkpoint(model).network(), start.network()
+    begun.load_state_dict({**begun.state_dict(), **_statistics(narrow, begun)})  # of batch norms: they move at any rate
+    faces = torch.randn(16, 1, 48, 48)
+    for wide_logits, logits in zip(begun(faces), narrow(faces), strict=True):
+        assert torch.allclose(wide_logits, logits, atol=1e-5)
+    moving = wider.with_options({"epochs": 1})
+    learnt = weights(train(moving, dataset, tmp_path / "moving", device=CPU, bf16=False, start=start).parent)
+    assert learnt["heads.0.weight"][:, 16:].abs().min() > 0  # what was new has come into use
+
+
+def _statistics(narrow: nn.Module, wide: nn.Module) -> dict[str, torch.Tensor]:
+    """Those of ``narrow``, continued by those of ``wide``."""
+    own = wide.state_dict()
+    return {
+        name: torch.cat([value, own[name][len(value) :]]) if value.ndim else value
+        for name, value in narrow.state_dict().items()
+        if "running" in name
+    }
 
 
 def test_settings_out_of_range_are_refused() -> None:
