@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from .equal_compute import Job
 
-_ALONE = tuple(recipe for recipe in RECIPES.values() if not recipe.name.startswith("flagship"))
-"""The recipes that are compared unless some are named: the flagship learns from teachers, whose compute counts too."""
-
 __all__ = ["equal_compute_command", "equal_compute_main"]
 
 
@@ -61,10 +58,11 @@ def equal_compute_command(
     seed: int | None,
     keep_runs: bool,
 ) -> None:
-    """Train RECIPES, or every recipe but the flagship's, with the same processor time each; write down how they did.
+    """Train RECIPES, or every recipe, with the same processor time each; write down how they did.
 
     The schedule of each is scaled to the budget by the measured cost of its steps, from light to heavy recipes. What is
-    finished is not done again. Work beside it on the machine delays it but changes no figure.
+    finished is not done again. Work beside it on the machine delays it but changes no figure. A recipe that learns from
+    teachers does without: their compute would count too.
     """
     import torch
 
@@ -73,7 +71,7 @@ def equal_compute_command(
     from .equal_compute import Job, finished_row
 
     torch.set_num_threads(threads)
-    chosen = [_with_options(recipe, random_init, seed) for recipe in recipes or _ALONE]
+    chosen = [_with_options(recipe, random_init, seed) for recipe in recipes or RECIPES.values()]
     chosen.sort(key=lambda recipe: summarise(recipe.model, recipe.contract()).macs)
     job = Job(out, runs if runs is not None else out / "runs", core_minutes, keep_runs)
     left = [recipe for recipe in chosen if not finished_row(recipe, job)]
@@ -93,6 +91,8 @@ def _with_options(recipe: Recipe, random_init: bool, seed: int | None) -> Recipe
     options: dict[str, object] = {} if seed is None else {"seed": seed}
     if random_init and recipe.train.init == "imagenet":
         options["init"] = "default"
+    if recipe.train.distill > 0:
+        options["distill"] = 0.0
     return recipe.with_options(options)
 
 

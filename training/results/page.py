@@ -222,6 +222,8 @@ def _remarks(recipe: Recipe, row: EqualRow | None) -> str:
     remarks = [row.ran_away] if row.ran_away else []
     if _lacks_imagenet(recipe, row.start):
         remarks.append(RANDOM)
+    if recipe.train.distill > 0:
+        remarks.append("without its teachers")
     if row.passes < 1:
         remarks.append(f"less than a pass: {100 * row.seen:.0f} % of the images seen")
     return "; ".join(remarks)

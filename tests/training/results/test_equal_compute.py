@@ -209,6 +209,16 @@ def test_the_command_goes_on_where_it_was(
     assert "give another --out" in capsys.readouterr().err
 
 
+def test_a_student_does_without_its_teachers(
+    command: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = SMALL.variant("student", "learns from teachers", "", distill=0.7)
+    monkeypatch.setattr("fer_live.training.results.equal_compute_command.RECIPES", {"student": student})
+    assert command() == 0
+    row = row_of(tmp_path / "rows" / "student.json")
+    assert row["train"]["distill"] == 0 and row["passes"] > 0
+
+
 def test_one_row_that_fails_leaves_the_others(
     command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,11 +75,13 @@ def test_places_are_by_dedup_accuracy() -> None:
 def test_what_a_reader_must_know_stands_in_the_row() -> None:
     rows = [
         replace(ROW, recipe="resnet50", passes=2.0),
+        replace(ROW, recipe="flagship", passes=2.0),
         replace(ROW, recipe="athan_3_v4", splits={}, passes=0.0, cpu_s_per_pass=None, ran_away="the loss ran away"),
     ]
     runs = [replace(RUN, epochs=5), replace(RUN, recipe="resnet18_transfer", view="mirror-averaged")]
     page = results_page(ALL, rows, runs)
     assert cells(page, "resnet50", "Equal compute")[-1] == "from random weights, not ImageNet's"
+    assert cells(page, "flagship", "Equal compute")[-1] == "without its teachers"
     assert cells(page, "athan_3_v4", "Equal compute")[3] == "no model"
     assert "the loss ran away" in cells(page, "athan_3_v4", "Equal compute")[-1]
     assert cells(page, "residual", "Full schedules")[-3] == "5 of 60 (best 57)"
