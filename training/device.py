@@ -1,14 +1,20 @@
-"""Where and in which precision to compute."""
+"""Where and in which precision to compute, and within what memory."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from fer_live.errors import DeviceError
+from fer_live.machine import memory_bytes
 
 from .provenance import cpu_capabilities
 
-__all__ = ["choose_bf16", "choose_device", "is_out_of_memory"]
+__all__ = ["choose_bf16", "choose_device", "held_to_memory", "is_out_of_memory"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -42,3 +48,31 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         part in told for part in ("can't allocate memory", "out of memory", "ALLOC_FAILED", "std::bad_alloc")
     )
+
+
+@contextmanager
+def held_to_memory(device: torch.device) -> Iterator[None]:
+    """Let allocations fail where the memory that is free now ends.
+
+    Linux promises more memory than there is, and kills without a word who uses it. This does nothing elsewhere, and
+    on a GPU, whose driver takes addresses without memory.
+    """
+    if sys.platform != "linux" or device.type != "cpu" or (memory := memory_bytes()) is None:
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([_written_bytes() + memory[0], *limits]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _written_bytes() -> int:
+    """What this process has of the memory that RLIMIT_DATA is about."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
+    return 1024 * int(kilobytes)

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from fer_live.machine import processor
+from fer_live.machine import memory_bytes, processor
 
 from .findings import Finding, Mark
 
@@ -64,17 +64,12 @@ def usable_cores(cgroup: Path = _CGROUP) -> float:
     return cores
 
 
-def memory(meminfo: Path = _PROC / "meminfo", cgroup: Path = _CGROUP) -> list[Finding]:
+def memory() -> list[Finding]:
     """How much memory is free; nothing where that can't be told."""
-    try:
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        total, free = (1024 * int(fields[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
-    except (OSError, ValueError, KeyError):
+    found = memory_bytes()
+    if found is None:
         return []
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        limit = int((cgroup / "memory.max").read_text())
-        total, free = min(total, limit), min(free, limit - int((cgroup / "memory.current").read_text()))
-    free = max(0, free)
+    free, total = found
     told = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
     facts = {"free_bytes": free, "total_bytes": total}
     if free < _LEAST_MEMORY:

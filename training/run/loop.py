@@ -32,7 +32,7 @@ from fer_live.training.augmentation.sampling import epoch_length, public_rows
 from fer_live.training.checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from fer_live.training.data.fer2013 import Fer2013
 from fer_live.training.data.ferplus import image_hashes
-from fer_live.training.device import is_out_of_memory
+from fer_live.training.device import held_to_memory, is_out_of_memory
 from fer_live.training.distillation.distil import Distillation, Teachers
 from fer_live.training.distributed import ALONE, Ranks
 from fer_live.training.evaluation.logits import normalise, predict_logits
@@ -131,7 +131,7 @@ def train(
     if ranks.from_first(lambda: identity) != identity:
         raise DataError(f"process {ranks.rank + 1} of {ranks.world} was given other data or options than the first")
 
-    with _full_memory_told(folder, config.batch_size):
+    with _full_memory_told(folder, config.batch_size), held_to_memory(device):
         run = _Run(recipe, dataset, rows, ranks.device(device), bf16, ranks, teachers, start)
         history = run.resume(folder / "last.pt")
         for past in history:

@@ -38,16 +38,15 @@ def test_what_the_processor_can_do(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert system.processor_found(tmp_path, tmp_path / "none").facts["features"] is None
 
 
-def test_memory(tmp_path: Path) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    8388608 kB\n")
-    (found,) = system.memory(meminfo, tmp_path)
+def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "memory_bytes", lambda: (2**33, 2**34))
+    (found,) = system.memory()
     assert (found.mark, found.told) == (Mark.OK, "8.0 of 16.0 GiB free")
-    (tmp_path / "memory.max").write_text(f"{2**30}\n")
-    (tmp_path / "memory.current").write_text(f"{2**29}\n")
-    (found,) = system.memory(meminfo, tmp_path)
+    monkeypatch.setattr(system, "memory_bytes", lambda: (2**29, 2**30))
+    (found,) = system.memory()
     assert (found.mark, found.told, found.advice) == (Mark.WARNING, "0.5 of 1.0 GiB free", "little-memory")
-    assert system.memory(tmp_path / "none", tmp_path) == []
+    monkeypatch.setattr(system, "memory_bytes", lambda: None)
+    assert system.memory() == []
 
 
 def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -430,6 +430,19 @@ def test_full_memory_suggests_a_batch_size(error: Exception, dataset: Fer2013, t
     assert load_checkpoint(tmp_path / "model.pt").provenance["epoch"]["epoch"] == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says so itself")
+def test_the_end_of_memory_is_told(dataset: Fer2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    monkeypatch.setattr("fer_live.training.device.memory_bytes", lambda: (2**25, 2**34))  # 32 MiB are left
+    with pytest.raises(MemoryFullError, match="out of memory with 128 images a step: give --batch-size 64"):
+        run(tmp_path, dataset, RECIPES["residual"].with_options({"epochs": 1, "batch_size": 128}))
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    monkeypatch.undo()
+    assert len(run(tmp_path / "again", dataset, QUICK.with_options({"epochs": 1}))) == 1
+
+
 def test_a_class_without_images_is_refused(dataset: Fer2013, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Training has none of disgust"):
         run(tmp_path / "a", subset(dataset, np.flatnonzero(dataset.expression != 1)))
