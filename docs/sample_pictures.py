@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_live.bundled import MODEL, asset_path
+
 DOCS = Path(__file__).resolve().parent
 SAMPLES, IMAGES = DOCS.parent / "samples", DOCS / "images"
 FRAME = 145
@@ -35,14 +37,21 @@ def photographed(folder: Path, *options: str) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
+def annotated(folder: Path, *options: str | Path) -> NDArray[np.uint8]:
+    """A frame of the annotated clip, (H, W, 3) BGR uint8."""
+    run("--video", SAMPLES / "astronaut.mp4", *options, "--out", folder / "clip.mp4")
+    with av.open(str(folder / "clip.mp4")) as clip:
+        frame = next(frame for index, frame in enumerate(clip.decode(video=0)) if index == FRAME)
+    return frame.to_ndarray(format="bgr24").astype(np.uint8)
+
+
 def main() -> None:
     """Annotate the clip and the photo, cover the photo's head in every style, and keep what comes out."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run("--video", SAMPLES / "astronaut.mp4", "--out", folder / "clip.mp4")
-        with av.open(str(folder / "clip.mp4")) as clip:
-            frame = next(frame for index, frame in enumerate(clip.decode(video=0)) if index == FRAME)
-        cv2.imwrite(str(IMAGES / "annotated.jpg"), frame.to_ndarray(format="bgr24"), QUALITY)
+        cv2.imwrite(str(IMAGES / "annotated.jpg"), annotated(folder), QUALITY)
+        compared = annotated(folder, "--compare", asset_path(MODEL))
+        cv2.imwrite(str(IMAGES / "compare.jpg"), compared, QUALITY)
 
         whole = photographed(folder)
         cv2.imwrite(str(IMAGES / "photo.jpg"), whole, QUALITY)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fer_live.training.device import choose_bf16
+
 __all__ = ["Muon", "orthogonal"]
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -71,10 +73,10 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
     """Nearly the closest matrix with orthonormal rows or columns to ``matrix`` (M, N): singular values about 0.7..1.2.
 
-    Newton-Schulz iteration of fifth order; in bfloat16 on a GPU, which is enough (Jordan et al. 2024).
+    Newton-Schulz iteration of fifth order, in bfloat16 where that is fast: it is enough (Jordan et al. 2024).
     """
     a, b, c = _COEFFICIENTS
-    x: Tensor = matrix.bfloat16() if matrix.is_cuda else matrix.float()
+    x: Tensor = matrix.bfloat16() if choose_bf16("auto", matrix.device) else matrix.float()
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T
     x = x / (x.norm() + 1e-7)

@@ -1,0 +1,82 @@
+"""Make the pictures of the window in the guide: ``python docs/window_pictures.py``. Needs Xvfb, xdotool and mss."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import mss
+import numpy as np
+
+from fer_live.realtime.testing.clips import repeat_clip
+
+DOCS = Path(__file__).resolve().parent
+CLIP, IMAGES = DOCS.parent / "samples" / "astronaut.mp4", DOCS / "images"
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
+HEARD_S, REDRAWN_S, FIGURES_S = 0.3, 1.5, 4.0
+FRAMES = 1000
+
+
+def main() -> None:
+    """The help; the figures of a few seconds and a selected face; the heat map and feature maps."""
+    with tempfile.TemporaryDirectory() as folder, virtual_display() as display:
+        clip = Path(folder) / CLIP.name
+        repeat_clip(CLIP, clip, FRAMES)
+        photograph(display, clip, "window", "question space")
+        photograph(display, clip, "window_figures", f"h Tab {FIGURES_S} space")
+        photograph(display, clip, "window_look", f"g f f f {REDRAWN_S} space")
+
+
+@contextmanager
+def virtual_display() -> Iterator[str]:
+    """Of Xvfb, as wide as the window."""
+    read, write = os.pipe()
+    arguments = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"]
+    with subprocess.Popen(arguments, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as told:
+            display = f":{told.readline().strip()}"
+        try:
+            yield display
+        finally:
+            server.terminate()
+
+
+def photograph(display: str, clip: Path, name: str, script: str) -> None:
+    """Show a clip, press the keys of a script, whose numbers are seconds to wait, and keep what is then seen."""
+    environment = os.environ | {"DISPLAY": display}
+
+    def do(*words: str) -> str:
+        return subprocess.run(["xdotool", *words], env=environment, check=True, capture_output=True, text=True).stdout
+
+    program = [Path(sys.executable).with_name("fer-live"), "--video", clip, "--device", "cpu"]
+    with subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        try:
+            window = do("search", "--sync", "--onlyvisible", "--name", "^fer-live: ").split()[0]
+            do("windowfocus", window)
+            time.sleep(REDRAWN_S)  # Qt hears no key before
+            for word in script.split():
+                if word[0].isdigit():
+                    time.sleep(float(word))
+                else:
+                    do("key", word)
+                    time.sleep(HEARD_S)
+            time.sleep(REDRAWN_S)
+            place = dict(line.split("=") for line in do("getwindowgeometry", "--shell", window).split())
+            edges = {"left": "X", "top": "Y", "width": "WIDTH", "height": "HEIGHT"}
+            with mss.MSS(display=display) as grabber:
+                picture = np.asarray(grabber.grab({edge: int(place[key]) for edge, key in edges.items()}))[..., :3]
+        finally:
+            run.kill()
+    cv2.imwrite(str(IMAGES / f"{name}.jpg"), picture, QUALITY)
+
+
+if __name__ == "__main__":
+    main()
