@@ -7,7 +7,12 @@ import secrets
 import signal
 import socket
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import uvicorn
@@ -50,11 +55,30 @@ def serve(options: ServeOptions, run: RunOptions) -> None:
         where = address(options, listening.getsockname()[1])
         # The socket listens from here on, so that whoever reads the line may come.
         click.echo(f"fer-live: the page is at {where} (Ctrl-C ends)")
-        if options.open_browser:
-            webbrowser.open(where)
         # uvicorn ends in good order and then passes the signal on: SIGTERM ends as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        server.run([listening])
+        with _opened(where, options) if options.open_browser else nullcontext():
+            server.run([listening])
+
+
+@contextmanager
+def _opened(where: str, options: ServeOptions) -> Iterator[None]:
+    """Open the page in the browser, on whose command line every user of the machine could read a token.
+
+    So the browser is given a file that leads there and that only this user can read, until the server ends.
+    """
+    if options.token is None:
+        webbrowser.open(where)
+        yield
+        return
+    with TemporaryDirectory(prefix="fer-live-open-") as folder:
+        leading = Path(folder) / "fer-live.html"
+        leading.write_text(
+            f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={escape(where)}">'
+            "<title>fer-live</title>\n"
+        )
+        webbrowser.open(leading.as_uri())
+        yield
 
 
 def _check(run: RunOptions) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,33 @@ def test_other_addresses_need_a_token() -> None:
 def test_a_token_of_ones_own_does_not_stand_on_the_command_line() -> None:
     with started("--port", 0, FER_LIVE_TOKEN="a-token-of-my-own") as (_, address):
         assert address.endswith("/?token=a-token-of-my-own")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the browser is a shell script")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_browser_is_opened_without_a_token_on_its_command_line(host: str, tmp_path: Path) -> None:
+    browser, told, seen = tmp_path / "browser", tmp_path / "told", tmp_path / "seen"
+    browser.write_text(
+        f'#!/bin/sh\ncp "${{1#file://}}" {seen} 2>/dev/null\necho "$1" > {told}.new\nmv {told}.new {told}\n'
+    )
+    browser.chmod(0o700)
+    with started("--port", 0, "--host", host, "--open", BROWSER=str(browser), TMPDIR=str(tmp_path)) as (
+        process,
+        address,
+    ):
+        while not told.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        if host == "127.0.0.1":
+            assert told.read_text().strip() == address
+            return
+        leading = Path(told.read_text().strip().removeprefix("file://"))
+        assert "token" in address and "token" not in told.read_text()
+        assert f"0; url={address}" in seen.read_text()
+        assert leading.parent.stat().st_mode & 0o77 == 0
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert not leading.parent.exists()
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
