@@ -55,10 +55,10 @@ class TrainConfig:
         1.0, 0.0001, 1, "share of each pass that is trained on, for less time than one pass takes"
     )
     batch_size: int = _number(256, 2, 65_536, "images a step")
-    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw", "rmsprop", "muon"), "what takes the steps")
-    lr: float = _number(0.2, 0, 100, "peak learning rate")
+    optimizer: str = _choice("muon", ("sgd", "adam", "adamw", "rmsprop", "muon"), "what takes the steps")
+    lr: float = _number(0.003, 0, 100, "peak learning rate")
     momentum: float = _number(0.9, 0, 1, "of SGD and Muon, Nesterov")
-    weight_decay: float = _number(5e-4, 0, 10, "L2, on weights, not on norms and biases; decoupled with adamw and muon")
+    weight_decay: float = _number(0.05, 0, 10, "L2, on weights, not on norms and biases; decoupled with adamw and muon")
     schedule: str = _choice(
         "cosine", ("cosine", "one_cycle", "constant", "exponential", "plateau"), "of the learning rate"
     )
