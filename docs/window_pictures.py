@@ -70,9 +70,10 @@ def photograph(display: str, clip: Path, name: str, script: str) -> None:
                     time.sleep(HEARD_S)
             time.sleep(REDRAWN_S)
             place = dict(line.split("=") for line in do("getwindowgeometry", "--shell", window).split())
-            edges = {"left": "X", "top": "Y", "width": "WIDTH", "height": "HEIGHT"}
             with mss.MSS(display=display) as grabber:
-                picture = np.asarray(grabber.grab({edge: int(place[key]) for edge, key in edges.items()}))[..., :3]
+                screen = np.asarray(grabber.grab(grabber.monitors[0]))[..., :3]
+            left, top, width, height = (int(place[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
+            picture = screen[top : top + height, left : left + width]
         finally:
             run.kill()
     cv2.imwrite(str(IMAGES / f"{name}.jpg"), picture, QUALITY)

@@ -50,7 +50,7 @@ RECIPES = {
         ),
         Recipe(
             name="flagship",
-            about="residual, from random weights and taught by larger nets, for faces that are small, dark, smeared or coded",
+            about="residual, taught by larger nets, for faces that are small, dark, smeared or coded",
             source="as residual; Hinton et al. 2015, Yun et al. 2019",
             model=ModelSpec("residual", {"widths": [48, 112, 256], "blocks": 2, "dropout": 0.2}),
             train=replace(_LONG, epochs=75, distill=0.7, distill_temperature=3.0),

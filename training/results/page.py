@@ -166,7 +166,7 @@ def _how(run: FullRun, recipe: Recipe) -> str:
         remarks.append(RANDOM)
     if run.start not in ("random", "ImageNet"):
         remarks.append(f"started from {run.start}")
-    if changed := command_options(recipe.with_options(run.options))[2:]:
+    if changed := command_options(recipe.with_options(run.options).with_arguments(run.arguments))[2:]:
         remarks.append(f"`{' '.join(changed)}`")
     return "; ".join(remarks)
 

@@ -68,6 +68,7 @@ class FullRun:
 
     ``epochs``: of its schedule. ``s_per_epoch``: None where it wasn't kept. ``start``: "random", "ImageNet" or whose
     weights it began with. ``file``: the model's. ``options``: of the training, by name.
+    ``arguments``: of the network, by name.
     """
 
     recipe: str
@@ -83,6 +84,7 @@ class FullRun:
     machine: str
     file: str
     options: Mapping[str, Any]
+    arguments: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, model: Mapping[str, Any], view: str) -> FullRun | None:
@@ -106,7 +108,8 @@ class FullRun:
             seed=int(train["seed"]),
             machine=_machine(provenance),
             file=str(model["file"]),
-            options=train,
+            options={"optimizer": "sgd", **train},  # the first trainings do not name it: there was no other
+            arguments=provenance["model"]["arguments"],
         )
 
 

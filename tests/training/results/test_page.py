@@ -34,7 +34,7 @@ ROW = EqualRow(
     ran_away=None,
     machine="a machine",
 )
-RUN = FullRun("residual", SPLITS, "single view", "torch", 60, 1.0, 57, 83.2, "random", 0, "a machine", "a.onnx", {})
+RUN = FullRun("residual", SPLITS, "single view", "torch", 60, 1.0, 57, 83.2, "random", 0, "a machine", "a.onnx", {}, {})
 
 
 def cells(page: str, recipe: str, part: str) -> list[str]:
@@ -92,6 +92,11 @@ def test_a_training_of_its_own_way_says_how(tmp_path: Path) -> None:
     own = replace(RUN, options={"epochs": 48, "lr": 0.1}, epochs=48, start="the weights 0123 of an earlier run")
     line = " | ".join(cells(results_page(ALL, [], [own]), "residual", "Full schedules"))
     assert "`a.onnx`; started from the weights 0123 of an earlier run; `--epochs 48 --lr 0.1`" in line
+    narrow = replace(RUN, arguments={"widths": [48, 96, 192]})
+    assert (
+        cells(results_page(ALL, [], [narrow]), "residual", "Full schedules")[-1]
+        == "`a.onnx`; `--set widths=[48,96,192]`"
+    )
     plain = " | ".join(cells(results_page(ALL, [], [RUN]), "residual", "Full schedules"))
     assert "started" not in plain and "--" not in plain
 
@@ -137,6 +142,7 @@ def written(folder: Path) -> Path:
     }
     training = {
         "recipe": "residual",
+        "model": {"name": "residual", "arguments": {"blocks": 2}},
         "train": {"epochs": 60, "seed": 1},
         "epoch": {"epoch": 29, "elapsed_s": 300.0},
         **ENVIRONMENT,

@@ -27,7 +27,15 @@ SMALLEST = replace(
     RECIPES["residual_tiny"], model=ModelSpec("residual", {"widths": [8, 16], "blocks": 1, "dropout": 0.1})
 )
 QUICK = SMALLEST.with_options(
-    {"epochs": 3, "batch_size": 32, "optimizer": "sgd", "lr": 0.05, "ema_decay": 0.8, "mixup": 0.2, "weight_decay": 1e-4}
+    {
+        "epochs": 3,
+        "batch_size": 32,
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "weight_decay": 1e-4,
+        "ema_decay": 0.8,
+        "mixup": 0.2,
+    }
 )
 
 
