@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from throughput import repeated, seconds
+from throughput import seconds
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.errors import DeviceError, FerLiveError
@@ -33,6 +33,7 @@ from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundl
 from fer_live.realtime.inference.cuda_driver import CUDA_PROVIDER, why_no_cuda
 from fer_live.realtime.inference.cuda_model import BUCKETS, CudaModel, open_cuda_session
 from fer_live.realtime.inference.device_choice import likely_batch, open_classifier
+from fer_live.realtime.testing.clips import repeat_clip
 
 LONGEST_S = 10.0
 """No batch size is measured for longer, whatever --rounds says."""
@@ -227,9 +228,9 @@ def print_clips(clips: list[Path], frames: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             looped = Path(folder) / f"looped{clip.suffix}"
-            count = repeated(clip, looped, frames)
+            count = repeat_clip(clip, looped, frames)
             live = [program, "--video", str(looped), "--out", str(Path(folder) / "out.mp4"), "--no-window", "--device"]
-            times = [[seconds([*live, device]) for device in devices] for _ in range(3)]
+            times = [[seconds([*live, device])[0] for device in devices] for _ in range(3)]
             fps = [count / median(column) for column in zip(*times, strict=True)]
             cells = [clip.name, f"{count:,}", *(f"{value:.0f}" for value in fps), f"{fps[1] / fps[0]:.2f}"]
             print(f"| {' | '.join(cells)} |", flush=True)
