@@ -42,7 +42,7 @@ def annotated(folder: Path, *options: str | Path) -> NDArray[np.uint8]:
     run("--video", SAMPLES / "astronaut.mp4", *options, "--out", folder / "clip.mp4")
     with av.open(str(folder / "clip.mp4")) as clip:
         frame = next(frame for index, frame in enumerate(clip.decode(video=0)) if index == FRAME)
-    return frame.to_ndarray(format="bgr24").astype(np.uint8)
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,6 +14,7 @@ import mss
 import numpy as np
 
 from fer_live.realtime.testing.clips import repeat_clip
+from fer_live.realtime.testing.display import virtual_display
 
 DOCS = Path(__file__).resolve().parent
 CLIP, IMAGES = DOCS.parent / "samples" / "astronaut.mp4", DOCS / "images"
@@ -26,27 +25,12 @@ FRAMES = 1000
 
 def main() -> None:
     """The help; the figures of a few seconds and a selected face; the heat map and feature maps."""
-    with tempfile.TemporaryDirectory() as folder, virtual_display() as display:
+    with tempfile.TemporaryDirectory() as folder, virtual_display(1280, 800) as display:
         clip = Path(folder) / CLIP.name
         repeat_clip(CLIP, clip, FRAMES)
         photograph(display, clip, "window", "question space")
         photograph(display, clip, "window_figures", f"h Tab {FIGURES_S} space")
         photograph(display, clip, "window_look", f"g f f f {REDRAWN_S} space")
-
-
-@contextmanager
-def virtual_display() -> Iterator[str]:
-    """Of Xvfb, as wide as the window."""
-    read, write = os.pipe()
-    arguments = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(arguments, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as told:
-            display = f":{told.readline().strip()}"
-        try:
-            yield display
-        finally:
-            server.terminate()
 
 
 def photograph(display: str, clip: Path, name: str, script: str) -> None:

@@ -10,10 +10,10 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["measured_on", "memory_bytes", "processor", "version_of"]
+__all__ = ["CGROUP", "PROC", "measured_on", "memory_bytes", "processor", "version_of"]
 
-_PROC = Path("/proc")
-_CGROUP = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def processor() -> str:
@@ -26,7 +26,7 @@ def processor() -> str:
     return f"{names[0] if names else platform.processor() or platform.machine()} x {os.cpu_count()}"
 
 
-def memory_bytes(meminfo: Path = _PROC / "meminfo", cgroup: Path = _CGROUP) -> tuple[int, int] | None:
+def memory_bytes(meminfo: Path = PROC / "meminfo", cgroup: Path = CGROUP) -> tuple[int, int] | None:
     """Memory that can still be taken, swap not counted, and all of it; None where that can't be told.
 
     By the container's limit (cgroup 2) where it is less than the machine's.

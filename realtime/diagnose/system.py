@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from fer_live.machine import memory_bytes, processor
+from fer_live.machine import CGROUP, PROC, memory_bytes, processor
 
 from .findings import Finding, Mark
 
@@ -19,8 +19,6 @@ __all__ = ["disk", "memory", "processor_found", "system", "temporary_folder", "u
 GIB = 2**30
 _LEAST_DISK = 1 * GIB
 _LEAST_MEMORY = 1 * GIB
-_PROC = Path("/proc")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def system() -> Finding:
@@ -38,7 +36,7 @@ def system() -> Finding:
     return Finding("system", Mark.OK, told, facts=facts)
 
 
-def processor_found(cgroup: Path = _CGROUP, cpuinfo: Path = _PROC / "cpuinfo") -> Finding:
+def processor_found(cgroup: Path = CGROUP, cpuinfo: Path = PROC / "cpuinfo") -> Finding:
     """The processor: what it can do fast, and how much of it may be used."""
     cores, of = usable_cores(cgroup), os.cpu_count() or 1
     features = _features(cpuinfo)
@@ -53,7 +51,7 @@ def processor_found(cgroup: Path = _CGROUP, cpuinfo: Path = _PROC / "cpuinfo") -
     return Finding("processor", Mark.OK, told, facts=facts)
 
 
-def usable_cores(cgroup: Path = _CGROUP) -> float:
+def usable_cores(cgroup: Path = CGROUP) -> float:
     """How many cores this process may keep busy: by its affinity and by its container's quota (cgroup 2)."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = float(len(affinity(0)) if affinity is not None else os.cpu_count() or 1)

@@ -239,7 +239,7 @@ def test_the_bundled_models_are_as_published_and_int8_loses_little(
     crops = crops_of(images[rows], contract_of(onnx.load(reference)))
     found = compare(reference.read_bytes(), model.read_bytes(), crops, expression[rows].astype(np.int64))
     assert found.accuracies is not None
-    assert found.accuracies[1] >= found.accuracies[0] - 0.0035  # aimed at 0.003; a label is 0.0003
+    assert found.accuracies[1] >= found.accuracies[0] - 0.003
     assert found.same_label > 0.98
     # And both are what was published of them.
     report = json.loads((ROOT / "docs" / "evaluation" / "report.json").read_text("utf-8"))

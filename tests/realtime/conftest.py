@@ -1,6 +1,4 @@
-import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_live.realtime.testing.clips import repeat_clip
+from fer_live.realtime.testing.display import virtual_display
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -36,14 +35,5 @@ def display() -> Iterator[str]:
     """A screen that nobody sees."""
     if shutil.which("Xvfb") is None:
         pytest.skip("needs Xvfb")
-    read, write = os.pipe()
-    screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    with os.fdopen(read) as said:
-        yield f":{said.readline().strip()}"
-    screen.terminate()
-    screen.wait(60)
+    with virtual_display(1000, 700) as found:
+        yield found
