@@ -132,7 +132,8 @@ def check_target(target: Path) -> None:
         if target.is_dir():
             raise ModelError(f"{target}: is a folder; give --out a file name, {target / 'model.onnx'} say")
         if not target.parent.is_dir():
-            raise ModelError(f"{target}: the folder {target.parent} does not exist")
+            said = "is not a folder" if target.parent.exists() else "does not exist"
+            raise ModelError(f"{target}: {target.parent} {said}; give another --out")
     if not os.access(target.parent, os.W_OK):
         raise ModelError(f"{target}: the folder {target.parent} can't be written to; give another --out")
 
