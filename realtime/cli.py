@@ -21,6 +21,7 @@ from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedGroup, with_options
 from fer_live.config_file import Settings, config_options, without_idle, without_rivals
 from fer_live.errors import DeviceError
+from fer_live.terminals import is_terminal
 
 from .completion import completion
 from .data.options import data_options
@@ -217,7 +218,7 @@ def _watch(session: Session, snapshots: Path) -> None:
 
 def _progress(pipeline: Pipeline, info: SourceInfo) -> None:
     """Start the pipeline and show how far it is, on stderr, until it is done."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         # Piped or in a log there is nothing to redraw: the line at the end says it all.
         pipeline.start()
         pipeline.wait_until_done()

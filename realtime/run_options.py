@@ -55,12 +55,15 @@ class RunOptions:
         """Whether there is an output that the run is for."""
         return self.video.out is not None or self.data.asked
 
-    def _check_different(self) -> None:
+    @property
+    def targets(self) -> list[tuple[str, Path]]:
+        """Every output with the option that names it."""
         named = [*self.data.targets, ("--out", self.video.out), ("--trace", self.trace)]
+        return [(option, path) for option, path in named if path is not None]
+
+    def _check_different(self) -> None:
         taken: dict[str, str] = {}
-        for option, path in named:
-            if path is None:
-                continue
+        for option, path in self.targets:
             place = os.path.realpath(path)
             if place in taken:
                 raise click.UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -25,9 +25,10 @@ from .observer import Observer
 from .pipeline import BATCH_FRAMES, Pipeline
 from .run_options import RunOptions
 from .setup import Setup, check_same_crops
+from .sinks.targets import refuse_inputs
 from .sinks.video_file import VideoFileSink
 from .source_state import SourceState
-from .sources.open_source import open_source, sound_file
+from .sources.open_source import files_read, open_source, sound_file
 from .stats import RecentStats, Summary
 from .trace import Trace
 from .tracking.heads import LEAST_SCORE, HeadFinder
@@ -119,16 +120,24 @@ class Session:
     def _open(self, stack: ExitStack) -> None:
         options = self._options
         observers: list[Observer] = []
+        refuse_inputs([path for _, path in options.targets], self._files_read())
         if options.trace is not None:
             observers.append(stack.enter_context(Trace(options.trace)))
         self.source = stack.enter_context(self._open_source() if self._given is None else self._given)
-        info, sound_of = self.source.info, None if options.source is None else sound_file(options.source)
+        info, wanted = self.source.info, options.source
+        sound_of, stream = (None, None) if wanted is None else (sound_file(wanted), wanted.stream)
         options.engine.check_source(info)
-        if options.video.out is not None:
-            video = options.video
+        video = options.video
+        if video.out is not None:
             self.video = stack.enter_context(
                 VideoFileSink(
-                    options.video.out, info, copy_from=sound_of, codec=video.codec, preset=video.preset, crf=video.crf
+                    video.out,
+                    info,
+                    copy_from=sound_of,
+                    stream=stream,
+                    codec=video.codec,
+                    preset=video.preset,
+                    crf=video.crf,
                 )
             )
         self.detector, self.classifier = open_models(options.engine, info, stack, self._tell)
@@ -165,6 +174,13 @@ class Session:
         )
         self.controls = Controls(self.pipeline, options.engine, info, self.messages.say)
         stack.callback(self.controls.close)
+
+    def _files_read(self) -> Iterator[tuple[str, Path | int]]:
+        if self._options.source is not None:
+            yield from files_read(self._options.source)
+        for model in (self._options.engine.model, self._options.engine.compare):
+            if model is not None:
+                yield "the model", model
 
     def _open_other(self, info: SourceInfo) -> OnnxClassifier | None:
         """The model that is compared with the one of the run."""

@@ -17,6 +17,7 @@ from typing import Any, Self
 from fer_live.errors import SinkError
 
 from .datatypes import Result
+from .sinks.targets import check_target
 
 __all__ = ["MOST_EVENTS", "Trace"]
 
@@ -41,12 +42,8 @@ class Trace:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        self._path, _ = check_target(Path(path), None)
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
-        if self._path.is_dir():
-            raise SinkError(f"{self._path}: is a folder; give the name of a file for the trace")
-        if not os.access(self._path.parent, os.W_OK | os.X_OK):
-            raise SinkError(f"{self._path}: cannot be written; choose a folder for the trace that this user may write")
         self._start_s = time.perf_counter()
         # Appending is atomic, so the stages need no lock.
         self._events: deque[_Event] = deque(maxlen=MOST_EVENTS)

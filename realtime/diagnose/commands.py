@@ -11,6 +11,7 @@ import click
 
 from fer_live.cli_errors import debug_option
 from fer_live.config_file import Settings, default_path
+from fer_live.terminals import is_terminal
 
 from .findings import REQUIREMENTS, Finding, Mark
 
@@ -114,7 +115,7 @@ class _Progress:
     """What is waited for: one line on stderr, where that is a terminal."""
 
     def __init__(self) -> None:
-        self._shows, self._length = sys.stderr.isatty(), 0
+        self._shows, self._length = is_terminal(sys.stderr), 0
 
     def at(self, name: str) -> None:
         """Say what is looked at now."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import click
 
+from fer_live.terminals import is_terminal
+
 from .doctor import Area, Examination
 from .findings import Finding, Mark
 
@@ -50,7 +52,7 @@ def summary_lines(examination: Examination) -> list[str]:
 
 def echo(lines: Iterable[str]) -> None:
     """Print to stdout, without colour where NO_COLOR (no-color.org) is set or there is no terminal."""
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     for line in lines:
         # A camera may be called anything; a terminal may know little.
         click.echo(
@@ -79,6 +81,6 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _width() -> int:
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return sys.maxsize
     return min(_WIDEST, shutil.get_terminal_size().columns)

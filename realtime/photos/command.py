@@ -11,6 +11,7 @@ import click
 from fer_live.errors import SourceError
 from fer_live.realtime.interruption import EXIT_INTERRUPTED, ended_by_signals
 from fer_live.realtime.run_options import RunOptions
+from fer_live.terminals import is_terminal
 
 from .run import PhotoRun
 
@@ -50,7 +51,7 @@ def _told(run: PhotoRun) -> str:
 @contextmanager
 def _progress(run: PhotoRun) -> Iterator[Callable[[], None]]:
     """Show how far a folder is, on stderr, where that is a terminal; gives what is called after each photo."""
-    if len(run.paths) < 2 or not sys.stderr.isatty():
+    if len(run.paths) < 2 or not is_terminal(sys.stderr):
         yield lambda: None
         return
     from rich.console import Console

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from fer_live.errors import SinkError
 
 from .partial import PartialFile
 
-__all__ = ["check_target", "is_same_file", "left_over"]
+__all__ = ["check_target", "is_same_file", "left_over", "refuse_inputs"]
 
 
 def check_target(named: Path, source: Path | None) -> tuple[Path, PartialFile]:
@@ -46,6 +49,31 @@ def check_target(named: Path, source: Path | None) -> tuple[Path, PartialFile]:
             raise SinkError(f"{named}: the name is too long; choose a shorter one") from error
         raise SinkError(f"{named}: cannot be written ({error.strerror or error}); choose another place") from error
     return target, file
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[tuple[str, Path | int]]) -> None:
+    """See that no output is a file that is read, by whatever name or link.
+
+    Args:
+        outputs: what will be written.
+        inputs: what is read, "the model" say, and where: a path or a file descriptor.
+
+    Raises:
+        SinkError: one is.
+    """
+    written = {place: output for output in outputs if (place := _place(output)) is not None}
+    for what, read in inputs if written else ():
+        if (place := _place(read)) in written:
+            raise SinkError(f"{written[place]}: is {what}; choose another name for the output")
+
+
+def _place(file: Path | int) -> tuple[int, int] | None:
+    """Device and number of an ordinary file, None of anything else."""
+    with suppress(OSError, ValueError):
+        found = os.stat(file)
+        if stat.S_ISREG(found.st_mode):
+            return found.st_dev, found.st_ino
+    return None
 
 
 def left_over(file: PartialFile, source: Path | None) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class VideoFileSink:
         path: the target; its suffix, .mp4, .mov or .mkv, chooses the container.
         info: what the source is.
         copy_from: the input file, for its sound and its pixel aspect ratio; None for neither.
+        stream: which of its video streams the frames come from, None for the best.
         codec: "h264" (plays everywhere), "av1" or "vp9" (not in .mov).
         preset: the encoder's speed: an x264 preset, "0" to "13" for AV1, "0" to "8" for VP9; None for its default
             here ("ultrafast", "10", "8").
@@ -74,6 +75,7 @@ class VideoFileSink:
         info: SourceInfo,
         *,
         copy_from: Path | None,
+        stream: int | None = None,
         codec: str = "h264",
         preset: str | None = None,
         crf: int | None = None,
@@ -98,7 +100,7 @@ class VideoFileSink:
         self._input: _Input | None = None
         if copy_from is not None:
             try:
-                self._input = _Input(copy_from, info)
+                self._input = _Input(copy_from, info, stream)
             except SourceError as error:
                 self._own_warnings += (f"{error}; the output has no sound",)
 
@@ -326,10 +328,10 @@ class VideoFileSink:
 class _Input:
     """What the output takes over from the input file besides its frames."""
 
-    def __init__(self, path: Path, info: SourceInfo) -> None:
+    def __init__(self, path: Path, info: SourceInfo, number: int | None) -> None:
         self.container = open_input(path)
         try:
-            stream = picture_stream(self.container, path)
+            stream = picture_stream(self.container, path, number)
             self.sound = SoundCopier(self.container, path)
         except BaseException:
             self.container.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from fer_live.errors import SourceError
@@ -10,7 +11,7 @@ from fer_live.realtime.datatypes import Source
 from .live import Backoff, Listener
 from .options import Wanted
 
-__all__ = ["open_source", "sound_file"]
+__all__ = ["files_read", "open_source", "sound_file"]
 
 PIPE = "-"
 
@@ -44,7 +45,7 @@ def open_source(wanted: Wanted, on_state: Listener | None = None, *, writable: b
 
 
 def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None, writable: bool) -> Source:
-    from .image_sequences import DEFAULT_FPS, SequenceSource, images_in, images_of_pattern, is_pattern
+    from .image_sequences import DEFAULT_FPS, SequenceSource
     from .network import is_address, shown_address
     from .relay import RelayedSource, wait_for
     from .video_file import FileSource
@@ -53,10 +54,9 @@ def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener
         _refuse(wanted, shown_address(video), fps=False, stream=True)
         return _open_address(video, wanted.stream, backoff, on_state)
     path = Path(video)
-    if video != PIPE and (path.is_dir() or is_pattern(path)):
+    if video != PIPE and _are_images(path):
         _refuse(wanted, video, fps=True, stream=False)
-        images = images_in(path) if path.is_dir() else images_of_pattern(path)
-        return SequenceSource(images, video, wanted.fps or DEFAULT_FPS)
+        return SequenceSource(_images(path), video, wanted.fps or DEFAULT_FPS)
     _refuse(wanted, "standard input" if video == PIPE else video, fps=False, stream=True)
     if video != PIPE:
         return FileSource(path, stream=wanted.stream, writable=writable)
@@ -93,6 +93,37 @@ def sound_file(wanted: Wanted) -> Path | None:
     if wanted.video is None or wanted.video == PIPE or is_address(wanted.video):
         return None
     return path if (path := Path(wanted.video)).is_file() else None
+
+
+def files_read(wanted: Wanted) -> Iterator[tuple[str, Path | int]]:
+    """The files that frames come from, named in words: paths, and for standard input its descriptor.
+
+    Raises:
+        SourceError: a folder or sequence has no images.
+    """
+    from .network import is_address
+
+    if wanted.video == PIPE:
+        yield "the input", 0
+    elif wanted.video is not None and not is_address(wanted.video):
+        path = Path(wanted.video)
+        if _are_images(path):
+            yield from (("one of the input's images", image) for image in _images(path))
+        else:
+            yield "the input", path
+
+
+def _are_images(path: Path) -> bool:
+    """Whether this names images, in a folder or a sequence, and not one file."""
+    from .image_sequences import is_pattern
+
+    return path.is_dir() or is_pattern(path)
+
+
+def _images(path: Path) -> list[Path]:
+    from .image_sequences import images_in, images_of_pattern
+
+    return images_in(path) if path.is_dir() else images_of_pattern(path)
 
 
 def _refuse(wanted: Wanted, name: str, *, fps: bool, stream: bool) -> None:

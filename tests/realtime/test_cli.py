@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.realtime.testing.fakes import make_clip, read_index
 
 PROGRAM = Path(sys.executable).with_name("fer-live")
+PNG = cv2.imencode(".png", np.full((64, 96), 90, np.uint8))[1].tobytes()
 LONG = 1000
 """Frames, seconds of work: more than any of them is interrupted after."""
 
@@ -24,9 +28,10 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, stdin: IO[bytes] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [PROGRAM, *map(str, arguments)]
     return subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120, env=environment(), check=False
+        command, stdin=stdin, capture_output=True, text=True, timeout=120, env=environment(), check=False
     )
 
 
@@ -84,6 +89,42 @@ def test_replaces_an_existing_output(clip: Path, tmp_path: Path, tiny_model: Pat
     out.write_text("an older result")
     assert run("--video", clip, "--out", out, "--model", tiny_model).returncode == 0
     assert frame_indexes(out) == list(range(50))
+
+
+def test_no_output_takes_the_place_of_what_is_read(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    files = {
+        "clip.mp4": clip.read_bytes(),
+        "model.onnx": tiny_model.read_bytes(),
+        "images/1.png": PNG,
+        "images/2.png": PNG,
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "link.json").symlink_to("model.onnx")
+    read, out = tmp_path / "clip.mp4", ("--out", tmp_path / "out.mp4")
+    model = ("--model", tmp_path / "model.onnx")
+    with read.open("rb") as piped:
+        for arguments, words in (
+            (("--video", read, *out, "--trace", read), "clip.mp4: is the input"),
+            (("--video", read, *out, *model, "--trace", tmp_path / "model.onnx"), "model.onnx: is the model"),
+            (("--video", read, *out, "--compare", model[1], "--trace", tmp_path / "link.json"), "is the model"),
+            (("--video", images, *out, "--trace", images / "2.png"), "2.png: is one of the input's images"),
+            (("--video", images / "%d.png", *out, "--trace", images / "1.png"), "1.png: is one of the input's images"),
+            (("--video", "-", "--out", read), "clip.mp4: is the input"),
+        ):
+            assert_refused(run(*arguments, stdin=piped), words)
+    assert {name: (tmp_path / name).read_bytes() for name in files} == files
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_works_where_nobody_can_be_told_anything(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    line = 'exec "$@" >&- 2>&- <&-'  # as some services start programs
+    arguments = [PROGRAM, "--video", clip, "--out", tmp_path / "out.mp4", "--model", tiny_model]
+    done = subprocess.run(["sh", "-c", line, "sh", *map(str, arguments)], env=environment(), timeout=120, check=False)
+    assert done.returncode == 0
+    assert frame_indexes(tmp_path / "out.mp4") == list(range(50))
 
 
 @pytest.mark.parametrize(

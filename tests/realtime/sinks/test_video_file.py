@@ -164,6 +164,28 @@ def test_pixel_aspect_ratio_is_kept_and_turns_along(tmp_path: Path, rotation: in
         assert container.streams.video[0].sample_aspect_ratio == expected
 
 
+def test_pixel_aspect_ratio_is_that_of_the_stream_that_is_read(tmp_path: Path) -> None:
+    ratios = (Fraction(4, 3), Fraction(16, 11))
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = [container.add_stream("libx264", 25, {"preset": "ultrafast"}) for _ in ratios]
+        for stream, ratio in zip(streams, ratios, strict=True):
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            stream.codec_context.sample_aspect_ratio = ratio
+        for stream in streams:
+            picture = av.VideoFrame(96, 64, "yuv420p")
+            picture.pts, picture.time_base = 0, Fraction(1, 25)
+            container.mux([*stream.encode(picture), *stream.encode(None)])
+    for number, ratio in enumerate(ratios):
+        out = tmp_path / f"{number}.mp4"
+        with FileSource(tmp_path / "in.mkv", stream=number) as source:
+            with VideoFileSink(out, source.info, copy_from=tmp_path / "in.mkv", stream=number) as sink:
+                for frame in source:
+                    sink.write(make_result(frame))
+                sink.finish()
+        with av.open(str(out)) as written:
+            assert written.streams.video[0].sample_aspect_ratio == ratio
+
+
 @pytest.mark.parametrize("gap_s", [0.04, 0.5, 0.0333])
 def test_a_key_frame_every_two_seconds(tmp_path: Path, gap_s: float) -> None:
     with VideoFileSink(tmp_path / "out.mp4", INFO, copy_from=None) as sink:
