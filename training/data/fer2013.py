@@ -7,19 +7,15 @@ reports PrivateTest with and without the latter.
 
 from __future__ import annotations
 
-import csv
-import enum
 import hashlib
-import sys
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,21 +23,15 @@ from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
 from fer_live.training.files import system_errors_as
 
+from .csv_edition import read_csv
 from .ferplus import ferplus_table, image_hashes, without_slips
+from .folder_edition import read_folders
+from .official import SIDE, Usage
 from .pack import PACK, Packed, read_pack, write_pack
 
 __all__ = ["SIDE", "Fer2013", "Usage", "load_fer2013", "pack_fer2013"]
 
-SIDE = 48
 Ints = NDArray[np.int64]
-
-
-class Usage(enum.IntEnum):
-    """FER2013's three official splits, in the order of the official file."""
-
-    Training = 0
-    PublicTest = 1
-    PrivateTest = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +135,9 @@ def load_fer2013(path: Path, on_progress: Callable[[int], None] | None = None) -
     """
     tick = on_progress or (lambda _: None)
     with system_errors_as(DataError, path):
-        if path.is_dir():
-            return _read_packed(path, tick) if (path / PACK).exists() else _read_folders(path, tick)
-        if not path.is_file():
-            raise DataError(
-                f"{path}: no such file or folder; give FER2013 as .csv, .npz, a pack or a folder with train/ and test/"
-            )
-        if path.suffix.lower() == ".npz":
-            return _read_npz(path)
-        if path.suffix.lower() == ".csv":
-            return _read_csv(path, tick)
-    raise DataError(f"{path}: expected a .csv, an .npz, a pack or a folder with train/ and test/")
+        dataset = _read(path, tick)
+    lacking = [note for note in _absent_classes(dataset) if note not in dataset.notes]
+    return replace(dataset, notes=(*dataset.notes, *lacking))
 
 
 def pack_fer2013(dataset: Fer2013, folder: Path) -> list[Path]:
@@ -166,77 +148,43 @@ def pack_fer2013(dataset: Fer2013, folder: Path) -> list[Path]:
     )
 
 
+def _read(path: Path, tick: Callable[[int], None]) -> Fer2013:
+    if path.is_dir() and (path / PACK).exists():
+        return _read_packed(path, tick)
+    if path.is_dir():
+        images, expression, is_test = read_folders(path, tick)
+        return _with_splits(images, expression, is_test, str(path))
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file or folder; give FER2013 as .csv, .npz, a pack or a folder with train/ and test/"
+        )
+    if path.suffix.lower() == ".npz":
+        return _read_npz(path)
+    if path.suffix.lower() != ".csv":
+        raise DataError(f"{path}: expected a .csv, an .npz, a pack or a folder with train/ and test/")
+    images, expression, usage = read_csv(path, tick)
+    if usage is None:
+        return _with_splits(images, expression, np.zeros(len(images), bool), str(path))
+    return _with_votes(images, expression, usage, ())
+
+
+def _absent_classes(dataset: Fer2013) -> list[str]:
+    """A note on each test split that has images, but none of some expression."""
+    notes = []
+    for usage in (Usage.PublicTest, Usage.PrivateTest):
+        counts = np.bincount(dataset.expression[dataset.rows(usage)], minlength=len(FER2013_LABELS))
+        absent = [label for label, count in zip(FER2013_LABELS, counts, strict=True) if not count]
+        if counts.any() and absent:
+            notes.append(f"{usage.name} has no image of {', '.join(absent)}: averages over classes leave that out")
+    return notes
+
+
 def _read_packed(path: Path, tick: Callable[[int], None]) -> Fer2013:
     packed = read_pack(path, tick)
     dataset = Fer2013(packed.images, packed.expression, packed.usage, packed.votes, packed.notes)
     if dataset.identity()["sha256"] != packed.sha256:
         raise DataError(f"{path}: order or content is not what was packed; pack it again")
     return dataset
-
-
-def _read_csv(path: Path, tick: Callable[[int], None]) -> Fer2013:
-    images: list[NDArray[np.uint8]] = []
-    expression: list[int] = []
-    usage: list[int] = []
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-        for line, (label, pixels, split) in _csv_rows(path, file):
-            try:
-                expression.append(_expression(label))
-                if split is not None:
-                    usage.append(Usage[split])
-                images.append(_pixels(pixels))
-            except (ValueError, KeyError, OverflowError) as error:
-                raise DataError(f"{path}: line {line}: {_reason(error)}") from error
-            if len(images) % 1000 == 0:
-                tick(len(images))
-    if not images:
-        raise DataError(f"{path}: no images in it")
-    stacked, labels = np.stack(images), np.array(expression, np.int64)
-    if usage:
-        return _with_votes(stacked, labels, np.array(usage, np.uint8), ())
-    return _with_splits(stacked, labels, np.zeros(len(stacked), bool), str(path))
-
-
-def _csv_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, tuple[str, str, str | None]]]:
-    """(line number, (emotion, pixels, usage or None)) of each row; the ICML edition has other orders and blanks."""
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(file)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        if not {"emotion", "pixels"} <= set(header):
-            raise DataError(f"{path}: expected the columns emotion, pixels and Usage, found {','.join(header)[:80]!r}")
-        emotion, pixels = header.index("emotion"), header.index("pixels")
-        usage = header.index("usage") if "usage" in header else None
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(f"{path}: line {reader.line_num}: expected {len(header)} columns, found {len(row)}")
-            yield reader.line_num, (row[emotion], row[pixels], None if usage is None else row[usage].strip())
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: not csv: {error}") from error
-
-
-def _expression(text: str) -> int:
-    label = int(text)
-    if not 0 <= label < len(FER2013_LABELS):
-        raise ValueError(f"emotion must be 0..{len(FER2013_LABELS) - 1}, found {label}")
-    return label
-
-
-def _pixels(text: str) -> NDArray[np.uint8]:
-    values = np.array(text.split(), np.int32)
-    if values.size != SIDE * SIDE:
-        raise ValueError(f"expected {SIDE * SIDE} pixels, found {values.size}")
-    if values.min() < 0 or values.max() > 255:
-        raise ValueError("pixels must be 0..255")
-    return values.astype(np.uint8).reshape(SIDE, SIDE)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"Usage must be one of {', '.join(usage.name for usage in Usage)}, found {error.args[0]!r}"
-    return str(error)
 
 
 _NPZ = "needs images (N,48,48) uint8, emotion (N,), usage (N,)"
@@ -264,32 +212,6 @@ def _read_npz(path: Path) -> Fer2013:
     return Fer2013(images, expression, usage, without_slips(images, found["ferplus_votes"].astype(np.uint8)))
 
 
-def _read_folders(path: Path, tick: Callable[[int], None]) -> Fer2013:
-    images: list[NDArray[np.uint8]] = []
-    expression: list[int] = []
-    is_training: list[bool] = []
-    for split in ("train", "test"):
-        for label, name in enumerate(FER2013_LABELS):
-            folder = path / split / name
-            if not folder.is_dir():
-                raise DataError(f"{path}: lacks the folder {split}/{name}; expected train/ and test/ of 7 each")
-            for file in sorted(folder.iterdir()):
-                if file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-                    continue
-                image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-                if image is None or image.shape != (SIDE, SIDE):
-                    found = "no image" if image is None else f"{image.shape[1]}x{image.shape[0]}"
-                    raise DataError(f"{file}: expected a {SIDE}x{SIDE} image, found {found}")
-                images.append(image.astype(np.uint8, copy=False))
-                expression.append(label)
-                is_training.append(split == "train")
-                if len(images) % 1000 == 0:
-                    tick(len(images))
-    if not images:
-        raise DataError(f"{path}: no images in train/ and test/")
-    return _with_splits(np.stack(images), np.array(expression, np.int64), ~np.array(is_training), str(path))
-
-
 def _with_splits(images: NDArray[np.uint8], expression: Ints, is_test: NDArray[np.bool_], name: str) -> Fer2013:
     """Restore the official splits by hash.
 
@@ -313,14 +235,19 @@ def _with_splits(images: NDArray[np.uint8], expression: Ints, is_test: NDArray[n
         else:
             unknown += 1
             splits[row] = (Usage.PublicTest + key % 2) if tested else Usage.Training
-    notes = (
-        (
+    notes: tuple[str, ...] = ()
+    if unknown:
+        notes = (
             f"{name}: {unknown:,} of {len(images):,} images are not FER2013's, byte for byte: their official split is "
             "unknown, so test figures are not comparable with published ones",
         )
-        if unknown
-        else ()
-    )
+    missing = sum(map(len, of_hash.values()))
+    if missing and 2 * unknown < len(images):  # most are FER2013's: the others were lost
+        notes = (
+            *notes,
+            f"{name}: {missing:,} of FER2013's {len(known_hashes):,} images are missing: figures are not comparable "
+            "with those of all of it",
+        )
     return _with_votes(images, expression, splits, notes)
 
 

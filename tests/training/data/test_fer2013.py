@@ -134,6 +134,7 @@ def test_recompressed_folders_say_that_their_splits_are_unknown(known: Fer2013, 
     assert not found.votes.any()
 
 
+TESTS = ("PublicTest", "PrivateTest")
 HEADER = "emotion,pixels,Usage\n"
 GOOD = "3," + " ".join(["7"] * 2304) + ",Training\n"
 
@@ -144,12 +145,13 @@ GOOD = "3," + " ".join(["7"] * 2304) + ",Training\n"
         ("", "expected the columns"),
         ("a,b\n", "expected the columns"),
         (HEADER, "no images"),
-        (HEADER + GOOD + "9" + GOOD[1:], "line 3: emotion must be 0..6, found 9"),
-        (HEADER + GOOD + "x" + GOOD[1:], "line 3: invalid literal"),
+        (HEADER + GOOD + "9" + GOOD[1:], "line 3: emotion must be a whole number 0..6, found '9'"),
+        (HEADER + GOOD + "x" + GOOD[1:], "line 3: emotion must be a whole number 0..6, found 'x'"),
         (HEADER + GOOD + "3,1 2 3,Training\n", "line 3: expected 2304 pixels, found 3"),
-        (HEADER + GOOD.replace(" 7", " 256", 1), "line 2: pixels must be 0..255"),
-        (HEADER + GOOD.replace(" 7", " -1", 1), "line 2: pixels must be 0..255"),
-        (HEADER + GOOD.replace(" 7", " x", 1), "line 2: invalid literal"),
+        (HEADER + GOOD.replace(" 7", " 256", 1), "line 2: pixels must be whole numbers 0..255, pixel 2 is '256'"),
+        (HEADER + GOOD.replace(" 7", " -1", 1), "line 2: pixels must be whole numbers 0..255, pixel 2 is '-1'"),
+        (HEADER + GOOD.replace(" 7", " x", 1), "line 2: pixels must be whole numbers 0..255, pixel 2 is 'x'"),
+        (HEADER + GOOD.replace(" 7", " 1.5", 1), "pixel 2 is '1.5'"),
         (HEADER + GOOD + GOOD.replace("Training", "Test"), "line 3: Usage must be one of Training"),
         (HEADER + GOOD + "\n" + "3,7\n", "line 4: expected 3 columns, found 2"),
     ],
@@ -164,7 +166,7 @@ def test_a_bad_csv_is_refused_with_its_line(text: str, message: str, tmp_path: P
 
 def test_a_huge_pixel_value_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text(HEADER + GOOD.replace(" 7", f" {10**30}", 1))
-    with pytest.raises(DataError, match="line 2"):
+    with pytest.raises(DataError, match=r"line 2: pixels must be whole numbers 0\.\.255, pixel 2 is '1000"):
         load_fer2013(tmp_path / "bad.csv")
 
 
@@ -209,6 +211,38 @@ def test_bad_folders_are_refused(tmp_path: Path, small: Fer2013) -> None:
     (folder / "test" / "sad" / "large.png").write_text("no image")
     with pytest.raises(DataError, match=r"large.png: expected a 48x48 image, found no image"):
         load_fer2013(folder)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_an_image_that_was_cut_short_is_refused_by_name(suffix: str, tmp_path: Path, small: Fer2013) -> None:
+    folder = write_folders(tmp_path / "images", small, suffix)
+    cut = folder / "train" / "happy" / f"00003{suffix}"
+    whole = cut.read_bytes()
+    for length in (0, 100, len(whole) // 2, len(whole) - 2):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=f"00003{suffix}: (cut short|expected a 48x48 image, found no image)"):
+            load_fer2013(folder)
+    cut.write_bytes(whole + b"\0\0more")  # what stands behind the end harms nobody
+    assert len(load_fer2013(folder).images) == len(small.images)
+
+
+def test_a_folder_that_lacks_images_says_how_many(known: Fer2013, tmp_path: Path) -> None:
+    folder = write_folders(tmp_path / "images", known)
+    for path in sorted(folder.rglob("*.png"))[::2]:
+        path.unlink()
+    (note,) = load_fer2013(folder).notes
+    assert note.endswith("70 of FER2013's 140 images are missing: figures are not comparable with those of all of it")
+
+
+def test_a_class_that_a_test_split_lacks_is_told_once(known: Fer2013, tmp_path: Path) -> None:
+    folder = write_folders(tmp_path / "images", known)
+    for path in (folder / "test" / "disgust").iterdir():
+        path.unlink()
+    found = load_fer2013(folder)
+    expected = [f"{split} has no image of disgust: averages over classes leave that out" for split in TESTS]
+    assert list(found.notes[1:]) == expected
+    data_module.pack_fer2013(found, tmp_path / "pack")
+    assert load_fer2013(tmp_path / "pack").notes == found.notes
 
 
 def test_copies_and_blanks_are_left_out() -> None:
