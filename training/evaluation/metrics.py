@@ -23,7 +23,8 @@ __all__ = ["Metrics", "calibration_bins", "compute_metrics", "wilson_interval"]
 class Metrics:
     """Figures of one head on one split. Shares are 0..1, losses in nats.
 
-    ``confusion``: (C, C) counts, rows the true label, columns the predicted. ``precision``, ``recall``, ``f1``: (C,).
+    ``confusion``: (C, C) counts, rows the true label, columns the predicted. ``precision``, ``recall``, ``f1``: (C,),
+    0 for a class without images, which ``macro_f1`` and ``balanced_accuracy``, means over classes, leave out.
     ``recall_interval``: 95 % Wilson interval of each recall, (C, 2). ``ece``: expected calibration error, 15 equal
     bins of confidence (Guo et al. 2017). ``brier``: multi-class Brier score, 0..2.
     ``accuracy_at_70``: accuracy on the 70 % of images it is surest of.
@@ -44,6 +45,11 @@ class Metrics:
     f1: tuple[float, ...]
     recall_interval: tuple[tuple[float, float], ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Labels of the classes without images."""
+        return tuple(label for label, row in zip(self.labels, self.confusion, strict=True) if not any(row))
 
 
 def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -91,7 +97,7 @@ def compute_metrics(probabilities: Floats, truth: NDArray[np.int64], labels: Seq
         n=n,
         accuracy=float(hits.sum() / n),
         accuracy_interval=wilson_interval(int(hits.sum()), n),
-        macro_f1=float(f1.mean()),
+        macro_f1=float(f1[actual > 0].mean()),
         balanced_accuracy=float(recall[actual > 0].mean()),
         nll=float(-np.log(np.maximum(probabilities[np.arange(n), truth], 1e-12)).mean()),
         brier=float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),

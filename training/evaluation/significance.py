@@ -153,7 +153,8 @@ def _weighted_figures(answers: Answers, weights: NDArray[np.float64], bins: int 
     confusion = (weights @ cells).reshape(-1, classes, classes)
     hits = np.einsum("bcc->bc", confusion)
     actual, guessed = confusion.sum(axis=2), confusion.sum(axis=1)
-    recall = np.divide(hits, actual, out=np.zeros_like(hits), where=actual > 0)
+    present = actual > 0
+    recall = np.divide(hits, actual, out=np.zeros_like(hits), where=present)
     f1 = np.divide(2 * hits, actual + guessed, out=np.zeros_like(hits), where=actual + guessed > 0)
     gaps = np.eye(bins)[np.minimum((confidence * bins).astype(int), bins - 1)] * (confidence - correct)[:, None]
     losses = -np.log(np.maximum(probabilities[np.arange(n), truth], 1e-12))
@@ -164,8 +165,8 @@ def _weighted_figures(answers: Answers, weights: NDArray[np.float64], bins: int 
     taken = np.clip(surest - (np.cumsum(sorted_weights, axis=1) - sorted_weights), 0, sorted_weights)
     return {
         "accuracy": weights @ correct / n,
-        "macro_f1": f1.mean(axis=1),
-        "balanced_accuracy": recall.sum(axis=1) / (actual > 0).sum(axis=1),
+        "macro_f1": (f1 * present).sum(axis=1) / present.sum(axis=1),
+        "balanced_accuracy": recall.sum(axis=1) / present.sum(axis=1),
         "nll": weights @ losses / n,
         "brier": weights @ brier / n,
         "ece": np.abs(weights @ gaps).sum(axis=1) / n,

@@ -144,10 +144,15 @@ def _recall_panel(title: str, every: Sequence[Metrics], numbers: Sequence[int] |
             if len(every) > 1:
                 colours = [model_colour(of_model[place])] * len(labels)
             axis.barh(y, recall, thick * 0.9, color=colours, edgecolor=SOFT, linewidth=0.4)
+            absent = np.isin(labels, metrics.absent)
+            interval[absent] = 0  # nothing is known of them: neither bar nor whisker
             spread = np.abs(interval.T - recall)
-            axis.errorbar(recall, y, xerr=spread, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
-            for height, value, (_, high) in zip(y, recall, interval, strict=True):
-                text = f"{letter_of(of_model[place])} {value:.0f}" if len(every) > 1 else f"{value:.0f}"
+            axis.errorbar(
+                recall[~absent], y[~absent], xerr=spread[:, ~absent], fmt="none", ecolor=INK, elinewidth=1, capsize=2
+            )
+            for height, value, (_, high), none in zip(y, recall, interval, absent, strict=True):
+                shown = "-" if none else f"{value:.0f}"
+                text = f"{letter_of(of_model[place])} {shown}" if len(every) > 1 else shown
                 axis.annotate(text, (high, height), (4, 0), textcoords="offset points", va="center", fontsize=8)
         counts = [sum(row) for row in every[0].confusion]
         axis.set_yticks(range(len(labels)), [f"{label}\nn = {n:,}" for label, n in zip(labels, counts, strict=True)])
@@ -173,7 +178,8 @@ def _confusion_panel(name: str, metrics: Metrics) -> Panel:
         for row, column in np.ndindex(*counts.shape):
             colour = _FIXED_LIGHT if share[row, column] > 0.5 else _FIXED_DARK
             middle = column + 0.5
-            axis.text(middle, row + 0.42, f"{100 * share[row, column]:.0f}", ha="center", va="center", color=colour)
+            percent = f"{100 * share[row, column]:.0f}" if counts[row].any() else "-"
+            axis.text(middle, row + 0.42, percent, ha="center", va="center", color=colour)
             axis.text(middle, row + 0.78, f"{counts[row, column]}", ha="center", va="center", color=colour, fontsize=6)
         places = np.arange(size) + 0.5
         axis.set_xticks(places, metrics.labels, rotation=35, ha="right", rotation_mode="anchor")

@@ -103,10 +103,14 @@ def _pairs(comparison: Comparison) -> Table:
 
 def _classes(comparison: Comparison) -> list[Table]:
     columns = ("class", "model", "n", "precision %", "recall %", "95 %", "F1 %")
-    return [
-        Table("classes", f"{comparison.on(key)[0].result.name}, by class", columns, _class_rows(comparison, key), 2)
-        for key in comparison.split_keys
-    ]
+    tables = []
+    for key in comparison.split_keys:
+        result = comparison.on(key)[0].result
+        absent = result.fer2013.absent
+        left_out = f" (no image of {', '.join(absent)}: means over classes leave that out)" if absent else ""
+        rows = _class_rows(comparison, key)
+        tables.append(Table("classes", f"{result.name}, by class{left_out}", columns, rows, 2))
+    return tables
 
 
 def _class_rows(comparison: Comparison, key: str) -> tuple[tuple[str, ...], ...]:
@@ -119,6 +123,8 @@ def _class_rows(comparison: Comparison, key: str) -> tuple[tuple[str, ...], ...]
 
 
 def _class_cells(metrics: Metrics, place: int) -> tuple[str, ...]:
+    if metrics.labels[place] in metrics.absent:
+        return ("0", "-", "-", "-", "-")
     low, high = metrics.recall_interval[place]
     return (
         f"{sum(metrics.confusion[place]):,}",
@@ -150,6 +156,12 @@ def _selective(comparison: Comparison) -> Table:
 
 def _ferplus(comparison: Comparison) -> Table:
     columns = ("split", "model", "n", "accuracy %", "95 %", "macro-F1 %", "NLL", "ECE-15 %")
+    lacking = {
+        f"{split.result.name} has none of {', '.join(split.result.ferplus.absent)}": None
+        for _, split in _by_split(comparison)
+        if split.result.ferplus is not None and split.result.ferplus.absent
+    }
+    left_out = f"; means over classes leave out those without images: {', '.join(lacking)}" if lacking else ""
     rows = [
         (
             split.result.name,
@@ -164,7 +176,7 @@ def _ferplus(comparison: Comparison) -> Table:
         for name, split in _by_split(comparison)
         if split.result.ferplus is not None and (found := split.ferplus_estimates) is not None
     ]
-    return Table("ferplus", "FER+ majority labels (8 classes)", columns, tuple(rows), 2)
+    return Table("ferplus", f"FER+ majority labels (8 classes{left_out})", columns, tuple(rows), 2)
 
 
 def _levels(comparison: Comparison) -> Iterator[tuple[Corruption, int, tuple[Level, ...], bool | None]]:

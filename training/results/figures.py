@@ -15,8 +15,8 @@ __all__ = ["Figures", "figures_of"]
 class Figures:
     """Figures of one split, shares 0..1, of ``n`` images.
 
-    ``macro`` means count every class alike, ``weighted`` ones by the number of its images, as in scikit-learn's
-    classification report; a class that is never predicted has the precision 0.
+    ``macro`` means count every class that has images alike, ``weighted`` ones by the number of its images, as in
+    scikit-learn's classification report; a class that is never predicted has the precision 0.
     """
 
     n: int
@@ -42,13 +42,13 @@ def figures_of(confusion: Sequence[Sequence[int]]) -> Figures:
     n = actual.sum()
     precision, recall = _share(hits, guessed), _share(hits, actual)
     f1 = _share(2 * precision * recall, precision + recall)
-    weights = actual / n
+    weights, present = actual / n, actual > 0
     return Figures(
         n=int(n),
         accuracy=float(hits.sum() / n),
-        macro_precision=float(precision.mean()),
-        macro_recall=float(recall.mean()),
-        macro_f1=float(f1.mean()),
+        macro_precision=float(precision[present].mean()),
+        macro_recall=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
         weighted_precision=float((weights * precision).sum()),
         weighted_recall=float((weights * recall).sum()),
         weighted_f1=float((weights * f1).sum()),

@@ -29,9 +29,10 @@ def test_figures_by_hand() -> None:
     assert metrics.accuracy_at_70 == pytest.approx(2 / 3)  # the surest three: .8 right, .7 right, the first .6 wrong
 
 
-def test_a_class_that_never_occurs_does_not_count_as_recalled() -> None:
+def test_a_class_that_never_occurs_does_not_count() -> None:
     metrics = compute_metrics(np.array([[0.9, 0.05, 0.05]], np.float32), np.array([0]), ("a", "b", "c"))
-    assert metrics.balanced_accuracy == 1.0
+    assert metrics.balanced_accuracy == metrics.macro_f1 == 1.0
+    assert metrics.absent == ("b", "c")
     assert metrics.recall == (1.0, 0.0, 0.0)
     assert metrics.recall_interval[1] == (0.0, 1.0)
 

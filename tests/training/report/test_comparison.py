@@ -204,6 +204,21 @@ def test_tables_have_a_cell_for_each_column(comparison: Comparison) -> None:
     assert not any("model" in table.columns for table in tables_of(alone))
 
 
+def test_a_class_without_images_is_left_out_and_said(synthetic: Fer2013, tmp_path: Path) -> None:
+    disgust = 1
+    fewer = synthetic.take(np.flatnonzero((synthetic.usage == Usage.Training) | (synthetic.expression != disgust)))
+    wanted = Settings(with_private=False, with_robustness=False, resamples=50)
+    found = compare([("m", Waves(synthetic, 0.01), {})], fewer, wanted, ABOUT)
+    metrics = found.models[0].splits[0].result.fer2013
+    assert metrics.absent == ("disgust",)
+    assert metrics.macro_f1 == pytest.approx(sum(metrics.f1) / 6)
+    tables = {table.section: table for table in tables_of(found)}
+    assert tables["classes"].title == "PublicTest, by class (no image of disgust: means over classes leave that out)"
+    assert tables["classes"].rows[disgust] == ("disgust", "0", "-", "-", "-", "-")
+    assert "PublicTest has none of disgust" in tables["ferplus"].title
+    write_report(tmp_path, found)
+
+
 def test_a_report_that_can_not_be_written(two: Comparison, tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises(SinkError, match=str(tmp_path)):
