@@ -9,7 +9,7 @@ import av
 
 from fer_live.errors import SinkError
 
-__all__ = ["FORMATS", "Encoder", "choose_encoder"]
+__all__ = ["FORMATS", "Encoder", "choose_encoder", "refuse_small"]
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's container format by the file's suffix."""
@@ -21,7 +21,7 @@ class Encoder:
 
     ``name``: FFmpeg's. ``preset``, ``crf``: speed and constant quality, in the encoder's own scales, out of
     ``presets`` and ``crfs``. ``preset_option``: what it calls the preset. ``options``: always set. ``suffixes``: of
-    files that can hold it.
+    files that can hold it. ``least_px``: it has no pictures that are less wide or high.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Encoder:
     preset_option: str
     options: tuple[tuple[str, str], ...]
     suffixes: tuple[str, ...]
+    least_px: int = 2
 
 
 _X264_PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo"
@@ -55,6 +56,7 @@ _CODECS = {
         "preset",
         (("svtav1-params", "pred-struct=1"),),
         (".mp4", ".mkv"),
+        4,
     ),
     "vp9": Encoder(
         "libvpx-vp9",
@@ -105,3 +107,18 @@ def choose_encoder(codec: str, target: Path, preset: str | None = None, crf: int
         preset=encoder.preset if preset is None else preset,
         crf=encoder.crf if crf is None else crf,
     )
+
+
+def refuse_small(encoder: Encoder, target: Path, size_wh: tuple[int, int]) -> None:
+    """Refuse pictures of (width, height) pixels, both even, that the encoder cannot make.
+
+    Raises:
+        SinkError: they are too small for it.
+    """
+    if min(size_wh) < encoder.least_px:
+        width, height = size_wh
+        others = [name for name, other in _CODECS.items() if min(size_wh) >= other.least_px]
+        raise SinkError(
+            f"{target}: {encoder.name} writes no pictures of {width}x{height}; use --codec {' or '.join(others)}, or "
+            f"scale the input to {encoder.least_px} pixels or more each way"
+        )

@@ -21,7 +21,7 @@ from fer_live.realtime.datatypes import Frame, Result, SourceInfo
 from fer_live.realtime.planes import as_i420, pixels
 
 from .audio import SoundCopier
-from .encoders import FORMATS, choose_encoder
+from .encoders import FORMATS, choose_encoder, refuse_small
 from .targets import check_target, left_over
 
 __all__ = ["VideoFileSink"]
@@ -63,7 +63,7 @@ class VideoFileSink:
 
     Raises:
         SinkError: at construction, before anything is written, where the target cannot be written or is the input, or
-            the encoder has no such setting; later, where the disk is full or the encoder fails: the message names
+            the encoder has no such setting or no pictures so small; later, where the disk is full or the encoder fails: the message names
             the partial file.
     """
 
@@ -88,6 +88,7 @@ class VideoFileSink:
         width, height = info.size_wh
         self.size_wh = (width + width % 2, height + height % 2)
         """(width, height) in pixels of the file."""
+        refuse_small(self._encoder, named, self.size_wh)
         self._tick = _MATROSKA_TICK if self._format == "matroska" else _MP4_TICK
         self._frame_ticks = min(max(1, round(1 / (info.fps or 25) / self._tick)), _MOST_TICKS)
         self._container: av.container.OutputContainer | None = None
@@ -259,7 +260,7 @@ class VideoFileSink:
     def _prepare(self, frame: Frame) -> VideoFrame:
         width, height = self.size_wh
         i420 = as_i420(frame.y, frame.u, frame.v)
-        if i420 is not None:
+        if i420 is not None and height % 4 == 0:  # PyAV (18) rounds the height of such an array down to a multiple of 4
             prepared = VideoFrame.from_numpy_buffer(i420, "yuv420p")
         else:
             prepared = VideoFrame(width, height, "yuv420p")

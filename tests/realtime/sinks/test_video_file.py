@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import gc
 import itertools
 import json
@@ -19,6 +20,7 @@ import pytest
 from fer_live.errors import SinkError
 from fer_live.realtime.channel import Channel, Overflow
 from fer_live.realtime.datatypes import ColourTags, Frame, SourceInfo
+from fer_live.realtime.planes import PlanePool
 from fer_live.realtime.sinks.video_file import VideoFileSink
 from fer_live.realtime.sources.video_file import FileSource
 from fer_live.realtime.testing.fakes import make_clip, make_frame, make_result, read_index
@@ -121,6 +123,30 @@ def test_the_planes_are_encoded_as_they_are(tmp_path: Path) -> None:
             for name in ("y", "u", "v"):
                 difference = getattr(frame, name).astype(int) - getattr(expected, name)
                 assert np.abs(difference).max() <= 2 and abs(difference.mean()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(96, 66), (64, 270), (16, 2)])
+def test_heights_that_fours_do_not_divide(tmp_path: Path, size: tuple[int, int]) -> None:
+    """In the planes of a file source, which lie in one block."""
+    y, u, v = PlanePool(size).take()
+    y[:] = np.arange(size[1])[:, None] % 50 + 100
+    u[:], v[:] = 90, 170
+    with VideoFileSink(tmp_path / "out.mp4", dataclasses.replace(INFO, size_wh=size), copy_from=None, crf=1) as sink:
+        sink.write(make_result(Frame(y, u, v, 0, 0.0)))
+        sink.finish()
+    with FileSource(tmp_path / "out.mp4") as source:
+        (frame,) = source
+    assert frame.size_wh == size
+    for plane, given in zip((frame.y, frame.u, frame.v), (y, u, v), strict=True):
+        assert np.abs(plane.astype(int) - given).max() <= 4
+
+
+@pytest.mark.parametrize("size", [(16, 2), (2, 16)])
+def test_pictures_too_small_for_the_encoder_are_refused_at_once(tmp_path: Path, size: tuple[int, int]) -> None:
+    info = dataclasses.replace(INFO, size_wh=size)
+    with pytest.raises(SinkError, match=f"no pictures of {size[0]}x{size[1]}; use --codec h264 or vp9, or scale"):
+        VideoFileSink(tmp_path / "out.mp4", info, copy_from=None, codec="av1")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("size", "written"), [((101, 63), (102, 64)), ((96, 63), (96, 64)), ((33, 64), (34, 64))])
