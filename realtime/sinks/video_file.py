@@ -63,8 +63,8 @@ class VideoFileSink:
 
     Raises:
         SinkError: at construction, before anything is written, where the target cannot be written or is the input, or
-            the encoder has no such setting or no pictures so small; later, where the disk is full or the encoder fails: the message names
-            the partial file.
+            the encoder has no such setting or no pictures so small; later, where the disk is full or the encoder
+            fails: the message names the partial file.
     """
 
     needs_pixels = True
