@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Self, TypeVar
 
 from fer_live.realtime.channel import Aborted, Channel, Overflow
@@ -98,10 +99,13 @@ class RelayedSource:
         try:
             for frame in self._source:
                 self._frames.put(frame)
-        except Aborted:
-            pass
+        except Aborted as error:
+            if not self._frames.is_aborted:  # not of this source's channel
+                self._failure = error
         except BaseException as error:
             self._failure = error
         finally:
-            self._source.__exit__()
+            # Before the source is closed, which may fail or take long: nobody who waits depends on that.
             self._frames.close()
+            with suppress(Exception):
+                self._source.__exit__()

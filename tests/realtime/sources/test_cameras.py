@@ -19,7 +19,7 @@ def images(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
     return [np.full((height, width, 3), 10 * index, np.uint8) for index in range(count)]
 
 
-AT_ONCE = Backoff(first_s=0.01, most_s=0.02)
+AT_ONCE = Backoff(first_s=0.01, most_s=0.02, steady_s=0)
 NEVER = Backoff(give_up_s=0)
 
 

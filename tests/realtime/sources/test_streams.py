@@ -21,7 +21,7 @@ from fer_live.realtime.sources.streams import StreamSource
 from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
 from fer_live.realtime.testing.stream_server import StreamServer
 
-AT_ONCE = Backoff(first_s=0.02, most_s=0.1)
+AT_ONCE = Backoff(first_s=0.02, most_s=0.1, steady_s=0)
 NEVER = Backoff(give_up_s=0)
 KINDS = ["live.ts", "live.mjpeg", "live"]
 
