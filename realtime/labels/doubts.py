@@ -40,8 +40,9 @@ MAX_TURNED_DEG = 45.0
 REASONS = (Doubt.TOO_SMALL, Doubt.BLURRED, Doubt.TURNED_AWAY, Doubt.LOW_CONFIDENCE)
 """In the order of the columns below; where several hold, the first is told."""
 
-HOLD_S = 0.3
-"""How long a face must be beyond a limit, by half of that limit's band, before the doubt begins or ends."""
+HOLD_S = 0.5
+"""How long a face must be beyond a limit, by half of that limit's band, before the doubt begins or ends
+(docs/experiments.md, "doubts that flicker")."""
 
 _BANDS = np.array([math.log(1.15), math.log(1.3), 8.0, 0.08])
 
@@ -82,7 +83,7 @@ def change_doubts(doubtful: Flags, waiting_s: Values, severity: Values, passed_s
         doubtful: (K, 4) as they stand.
         waiting_s: (K, 4) for how long each was beyond its band already.
         severity: (K, 4) now.
-        passed_s: (K,) since they were last judged.
+        passed_s: (K,) that this judgement stands for, since the last one.
     """
     against = np.where(doubtful, severity < -0.5, severity > 0.5)
     waiting_s = np.where(against, waiting_s + passed_s[:, None], 0.0)

@@ -38,7 +38,7 @@ MOST_NATS = 4.0
 """One observation says no more than this for a label: a softmax is sure of itself on strange pictures, too."""
 
 LASTS_S = 0.2
-"""An observation is evidence for no longer than this, however long ago the one before was."""
+"""An observation is evidence, for a label or a doubt, for no longer than this, however long ago the one before was."""
 
 FIRST_S = 1 / 30
 """The time that the first observation of a track stands for."""
@@ -242,13 +242,14 @@ class Smoother:
         tracks.raw[slots] = probabilities
         tracks.total[slots] = fade[:, None] * tracks.total[slots] + ((1 - fade) * worth)[:, None] * probabilities
         tracks.weight[slots] = fade * tracks.weight[slots] + (1 - fade) * worth
-        self._weigh(slots, probabilities, worth * np.minimum(passed_s, LASTS_S))
+        stands_for_s = np.minimum(passed_s, LASTS_S)
+        self._weigh(slots, probabilities, worth * stands_for_s)
         now = np.stack([seen.side_px, seen.sharpness, seen.turned_deg], axis=1).astype(np.float64)
         before = tracks.quality[slots]
         mean = fade[:, None] * before + (1 - fade)[:, None] * now
         tracks.quality[slots] = np.where(np.isnan(now), before, np.where(np.isnan(before), now, mean))
         tracks.doubtful[slots], tracks.waiting_s[slots] = change_doubts(
-            tracks.doubtful[slots], tracks.waiting_s[slots], self._severity(slots), passed_s
+            tracks.doubtful[slots], tracks.waiting_s[slots], self._severity(slots), stands_for_s
         )
 
     def _weigh(

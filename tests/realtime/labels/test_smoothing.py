@@ -242,6 +242,19 @@ def test_doubts_do_not_flicker_at_their_limit() -> None:
     assert sum(a != b for a, b in pairwise(doubts)) <= 2
 
 
+@given(st.floats(0.25, 0.45), st.lists(st.booleans(), min_size=5, max_size=20))
+def test_a_rare_answer_begins_and_ends_no_doubt(every_s: float, unsure: list[bool]) -> None:
+    """However rarely a face is classified, a doubt takes three answers in a row."""
+    smoother = Smoother(LABELS, min_confidence=0.5)
+    told = [
+        see(smoother, index * every_s, [mostly(HAPPY, 0.28 if low else 0.9)]).doubts[0] is not None
+        for index, low in enumerate(unsure)
+    ]
+    for index in range(1, len(told)):
+        if told[index] != told[index - 1]:
+            assert unsure[index - 2 : index + 1] == [told[index]] * 3
+
+
 def test_a_face_that_comes_nearer_loses_its_doubt_and_gets_it_back() -> None:
     smoother, doubts = Smoother(LABELS), []
     for index in range(150):
