@@ -49,13 +49,17 @@ class SplitFigures:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """One model. ``about``: file, SHA-256 and so on, JSON values. ``splits``: in the order of the evaluation."""
+    """One model. ``about``: file, SHA-256 and so on, JSON values. ``splits``: in the order of the evaluation.
+
+    ``training``: of the draw of training images, None where the data set has none.
+    """
 
     name: str
     about: Mapping[str, Any]
     evaluation: Evaluation
     splits: tuple[SplitFigures, ...]
     robustness: Robustness | None
+    training: SplitFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,12 @@ def compare(
                 seed=settings.seed,
                 on_pass=lambda what, name=name: on_pass(f"{name}: {what}"),  # type: ignore[misc]
             )
-        results.append(ModelResult(name, facts, evaluation, splits, robustness))
+        training = None
+        if (sample := evaluation.training) is not None:
+            training = _figures(
+                sample, replicates_of(sample.answers, _resamples(sample, settings)), threshold, settings
+            )
+        results.append(ModelResult(name, facts, evaluation, splits, robustness, training))
         replicates.append(drawn)
     pairs = [
         pair

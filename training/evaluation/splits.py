@@ -1,4 +1,4 @@
-"""A model on FER2013's test splits: its answers, and the figures of each split."""
+"""A model on FER2013's test splits and on a draw of its training images: its answers, and the figures of each."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError, ModelError
+from fer_live.training.augmentation.sampling import sample_rows
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.data.ferplus import ferplus_majority
 
 from .metrics import Metrics, calibration_bins, compute_metrics
 from .predictors import Images, Predictor, mirror_averaged
 
-__all__ = ["Answers", "Evaluation", "SplitResult", "answer", "check_labels", "evaluate", "view_name"]
+__all__ = [
+    "TRAIN_SAMPLE",
+    "Answers",
+    "Evaluation",
+    "SplitResult",
+    "answer",
+    "check_labels",
+    "evaluate",
+    "training_sample",
+    "view_name",
+]
 
 Floats = NDArray[np.float32]
+
+TRAIN_SAMPLE = 3589
+"""Training images that the training figure is measured on, as many as each test split has: a fixed draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +67,15 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Results by split, and how they were made. ``view``: "single view" or "mirror-averaged"."""
+    """Results by test split, and how they were made. ``view``: "single view" or "mirror-averaged".
+
+    ``training``: those of :func:`training_sample`, None where the data set has no Training image.
+    """
 
     splits: tuple[SplitResult, ...]
     view: str
     runtime: str
+    training: SplitResult | None = None
 
 
 def check_labels(predict: Predictor, name: str) -> None:
@@ -84,8 +102,13 @@ def view_name(mirror: bool) -> str:
     return "mirror-averaged" if mirror else "single view"
 
 
+def training_sample(dataset: Fer2013) -> NDArray[np.int64]:
+    """Rows of :data:`TRAIN_SAMPLE` training images that copy no test image, or all where there are no more."""
+    return sample_rows(dataset.training_rows(), TRAIN_SAMPLE)
+
+
 def evaluate(predict: Predictor, dataset: Fer2013, *, with_private: bool, mirror: bool) -> Evaluation:
-    """Evaluate a model on PublicTest and, if wanted, on PrivateTest, standard and dedup.
+    """Evaluate a model on PublicTest, on some training images and, if wanted, on PrivateTest, standard and dedup.
 
     Raises:
         DataError: the data set has no image of a split.
@@ -99,13 +122,17 @@ def evaluate(predict: Predictor, dataset: Fer2013, *, with_private: bool, mirror
     for _, name, rows in wanted:
         if not len(rows):
             raise DataError(f"the data set has no image of {name}; the official fer2013.csv has")
+    drawn = training_sample(dataset)
+    if len(drawn):
+        wanted.append(("train", "Training (a draw)", drawn))
     rows = np.unique(np.concatenate([rows for _, _, rows in wanted]))
     heads = answer(predict, dataset.images[rows], mirror=mirror)
     results = [
         _result(key, name, dataset, of, [head[np.searchsorted(rows, of)] for head in heads], predict)
         for key, name, of in wanted
     ]
-    return Evaluation(tuple(results), view_name(mirror), predict.runtime)
+    training = results.pop() if len(drawn) else None
+    return Evaluation(tuple(results), view_name(mirror), predict.runtime, training)
 
 
 def _result(

@@ -74,6 +74,7 @@ def _model(model: ModelResult) -> dict[str, Any]:
         **model.about,
         "runtime": model.evaluation.runtime,
         "splits": {figures.result.key: _split(figures) for figures in model.splits},
+        "training": _split(model.training) if model.training is not None else None,
         "robustness": robustness,
     }
 

@@ -67,7 +67,7 @@ def _figures(comparison: Comparison) -> Table:
             _interval(split.estimates["ece"]),
             _percent(split.estimates["accuracy_at_70"].value),
         )
-        for name, split in _by_split(comparison)
+        for name, split in (*_by_split(comparison), *_training(comparison))
     ]
     return Table("figures", "Figures", ("split", "model", "n", *columns, "surest 70 % %"), tuple(rows), 2)
 
@@ -76,6 +76,12 @@ def _by_split(comparison: Comparison) -> Iterator[tuple[str, SplitFigures]]:
     for key in comparison.split_keys:
         for number, split in enumerate(comparison.on(key)):
             yield short_name(comparison, number), split
+
+
+def _training(comparison: Comparison) -> Iterator[tuple[str, SplitFigures]]:
+    for number, model in enumerate(comparison.models):
+        if model.training is not None:
+            yield short_name(comparison, number), model.training
 
 
 def _pairs(comparison: Comparison) -> Table:

@@ -20,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 
 from fer_live.errors import DataError, ModelError, SinkError
-from fer_live.training.augmentation.sampling import rows_seen, sample_rows
+from fer_live.training.augmentation.sampling import rows_seen
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.evaluation.metrics import compute_metrics
 from fer_live.training.evaluation.predictors import TorchPredictor
+from fer_live.training.evaluation.splits import training_sample
 from fer_live.training.files import make_folder, replacing, system_errors_as
 from fer_live.training.provenance import environment
 from fer_live.training.recipes.config import TrainConfig
@@ -35,12 +36,9 @@ from fer_live.training.run.loop import Epoch, RanAwayError, train
 from .budget import Costs, Plan, measure_costs, scale_to_budget
 from .figures import figures_of
 
-__all__ = ["FORMAT", "TRAIN_SAMPLE", "Job", "Watcher", "finished_row", "row_path", "run_row"]
+__all__ = ["FORMAT", "Job", "Watcher", "finished_row", "row_path", "run_row"]
 
 FORMAT = "fer-live equal compute 1"
-TRAIN_SAMPLE = 3589
-"""Training images that the training figure is measured on, as many as each test split has: a fixed draw."""
-
 CPU = torch.device("cpu")
 
 
@@ -115,7 +113,7 @@ def run_row(recipe: Recipe, dataset: Fer2013, job: Job, watcher: Watcher = Watch
             "reported": recipe.reported,
             "core_minutes": job.core_minutes,
             **_training_facts(recipe, plan, dataset, history, ran_away),
-            "splits": _figures(run / "train" / "model.pt", recipe, dataset),
+            "splits": _figures(run / "train" / "model.pt", dataset),
             "model": json.loads(recipe.model.to_json()),
             "train": asdict(plan.train),
             "costs": asdict(costs),
@@ -209,12 +207,12 @@ def _training_facts(
     }
 
 
-def _figures(model: Path, recipe: Recipe, dataset: Fer2013) -> dict[str, Any] | None:
+def _figures(model: Path, dataset: Fer2013) -> dict[str, Any] | None:
     """Figures and confusion matrix by split; None where there is no model."""
     if not model.exists():
         return None
     splits: dict[str, NDArray[np.int64]] = {
-        "train": sample_rows(dataset.training_rows(recipe.train.cleaning), TRAIN_SAMPLE),
+        "train": training_sample(dataset),
         "public": dataset.rows(Usage.PublicTest),
         "private": dataset.rows(Usage.PrivateTest),
         "private_dedup": dataset.dedup_private_rows(),

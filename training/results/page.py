@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fer_live.errors import DataError
+from fer_live.training.evaluation.splits import TRAIN_SAMPLE
 from fer_live.training.options import command_options
 from fer_live.training.recipes.recipe import Recipe
 
-from .equal_compute import TRAIN_SAMPLE
 from .figures import Figures
 from .reading import EqualRow, FullRun
 
@@ -66,7 +66,7 @@ FULL_SCHEDULES = """\
 
 The recipe's own schedule to its end, where it was run: `fer-train`, then `fer-eval --out`. *Epochs* with the best one,
 which is the one that is measured; seconds of the clock an epoch, of a machine that may have done other work beside.
-`fer-eval` does not look at training images.
+*train* is - where the report was made before `fer-eval` measured it.
 """
 
 DIFFERENCES = """\

@@ -95,9 +95,10 @@ class FullRun:
             return None
         train, epoch = provenance["train"], provenance["epoch"]
         done = int(epoch["epoch"]) + 1
+        splits = {**({"train": model["training"]} if model.get("training") else {}), **model["splits"]}
         return cls(
             recipe=str(provenance["recipe"]),
-            splits={name: figures_of(split["fer2013"]["confusion"]) for name, split in model["splits"].items()},
+            splits={name: figures_of(split["fer2013"]["confusion"]) for name, split in splits.items()},
             view=view,
             runtime=str(model["runtime"]),
             epochs=int(train["epochs"]),

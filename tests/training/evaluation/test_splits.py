@@ -8,7 +8,7 @@ from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.data.ferplus import ferplus_majority
-from fer_live.training.evaluation.splits import check_labels, evaluate
+from fer_live.training.evaluation.splits import TRAIN_SAMPLE, check_labels, evaluate, training_sample
 from fer_live.training.recipes.registry import fer2013_contract
 from fer_live.training.testing import subset
 
@@ -60,6 +60,22 @@ def test_the_splits_and_their_figures(dataset: Fer2013) -> None:
     assert public.ferplus.n == 24
     assert public.ferplus.accuracy == 1
     assert public.reliability[:, 0].sum() == 56
+
+
+def test_a_draw_of_training_images_that_are_not_in_a_test_is_measured_beside(
+    dataset: Fer2013, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_live.training.evaluation.splits.TRAIN_SAMPLE", 100)
+    rows = training_sample(dataset)
+    assert len(rows) == 100 < TRAIN_SAMPLE
+    assert set(rows) <= set(dataset.training_rows())
+    assert np.array_equal(rows, training_sample(dataset))
+    training = evaluate(Oracle(dataset), dataset, with_private=False, mirror=False).training
+    assert training is not None
+    assert (training.key, training.fer2013.n, training.fer2013.accuracy) == ("train", 100, 1)
+    assert training.answers.truth.tolist() == dataset.expression[rows].tolist()
+    tests = subset(dataset, np.flatnonzero(dataset.usage != Usage.Training))
+    assert evaluate(Oracle(dataset), tests, with_private=True, mirror=False).training is None
 
 
 def test_public_only_does_not_ask_for_private_images(dataset: Fer2013) -> None:

@@ -157,6 +157,8 @@ def test_json_holds_every_figure(two: Comparison, report: Path) -> None:
     assert good["provenance"] == {"seed": 1}
     assert good["splits"]["private_dedup"]["fer2013"]["n"] == 56
     assert good["splits"]["private_dedup"]["intervals"]["macro_f1"]["low"] <= 1
+    assert good["training"]["fer2013"]["n"] == 448
+    assert ["Training (a draw)", "448"] in [[row[0], row[2]] for row in tables_of(two)[0].rows]
     assert last["splits"]["private_dedup"]["ferplus_majority"] is None
     assert [result["key"] for result in good["robustness"]["results"]] == [entry.key for entry in CORRUPTIONS]
     curve = good["splits"]["private_dedup"]["risk_coverage"]

@@ -156,6 +156,7 @@ def written(folder: Path) -> Path:
         }
         for provenance in ({"training": training, "export": {}}, training, {"somebody": "else's"})
     ]
+    models[1]["training"] = {"fer2013": {"confusion": CONFUSION}}  # which reports did not have at first
     (folder / "equal").mkdir(parents=True)
     (folder / "equal" / "riv_1.json").write_text(json.dumps(row))
     (folder / "report.json").write_text(json.dumps({"view": "single view", "models": models}))
@@ -168,7 +169,9 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert [(row.recipe, row.seen, row.splits) for row in rows] == [("riv_1", 0.5, SPLITS)]
     assert rows[0].machine == "one, Linux, 2 threads, torch 2.15"
     assert [(run.recipe, run.epochs, run.best_epoch, run.s_per_epoch) for run in runs] == [("residual", 60, 30, 10)] * 2
-    assert list(runs[0].splits) == ["public"]
+    assert [list(run.splits) for run in runs] == [["public"], ["train", "public"]]
+    train = [cells(results_page(ALL, [], [run]), "residual", "Full schedules")[2] for run in runs]
+    assert train == ["-", f"{100 * SPLITS['train'].accuracy:.2f}"]
     assert "`riv_1` | 1 |" in results_page(ALL, rows, runs)
 
 
