@@ -22,6 +22,9 @@ from .live import Backoff, Listener, LiveSource
 
 __all__ = ["ScreenSource"]
 
+# mss asserts that the X server answers.
+_ERRORS = (ScreenShotError, OSError, AssertionError)
+
 
 class ScreenSource(LiveSource):
     """The first screen as :class:`~.datatypes.Frame`s.
@@ -59,10 +62,9 @@ class _ScreenFeed:
         try:
             self._mss = mss.MSS()
             self._area = self._mss.monitors[1]  # before it all of them together
-        except (ScreenShotError, OSError, IndexError) as error:
-            reason = first_line(error)
+        except (*_ERRORS, IndexError) as error:
             raise SourceError(
-                f"screen: cannot be grabbed ({reason}); run where there is one, and this user may see it"
+                f"screen: cannot be grabbed ({_reason(error)}); run where there is one, and this user may see it"
             ) from error
         self._next_s = self._clock()
         first = self._grab()
@@ -86,7 +88,11 @@ class _ScreenFeed:
         assert self._mss is not None
         try:
             shot = self._mss.grab(self._area)
-        except (ScreenShotError, OSError) as error:
-            raise SourceError(f"screen: cannot be grabbed any more ({first_line(error)})") from error
+        except _ERRORS as error:
+            raise SourceError(f"screen: cannot be grabbed any more ({_reason(error)})") from error
         pixels = np.frombuffer(shot.bgra, np.uint8).reshape(shot.height, shot.width, 4)
         return VideoFrame.from_ndarray(pixels, format="bgra")
+
+
+def _reason(error: Exception) -> str:
+    return "the display does not answer" if isinstance(error, AssertionError) else first_line(error)

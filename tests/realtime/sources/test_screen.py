@@ -1,11 +1,15 @@
+import shutil
 import subprocess
 import sys
+from itertools import islice
 
 import pytest
 
 from fer_live.errors import SourceError
+from fer_live.realtime.sources.live import Backoff
 from fer_live.realtime.sources.open_source import Wanted, open_source
 from fer_live.realtime.sources.screen import ScreenSource
+from fer_live.realtime.testing.display import virtual_display
 
 SHOW_AND_GRAB = """
 import sys, time
@@ -51,3 +55,15 @@ def test_a_screen_that_is_not_there(display: str | None, monkeypatch: pytest.Mon
         ScreenSource()
     with pytest.raises(SourceError, match="run where there is one"):
         open_source(Wanted(screen=True))
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb")
+def test_a_screen_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mss raises not only when it grabs then, but also when it is closed."""
+    with virtual_display(320, 240) as display:
+        monkeypatch.setenv("DISPLAY", display)
+        source = ScreenSource(fps=50, backoff=Backoff(first_s=0.01, give_up_s=0.05))
+        given = iter(source)
+        assert len(list(islice(given, 3))) == 3
+    with source, pytest.raises(SourceError, match=r"screen: cannot be grabbed .*gave up"):
+        list(given)
