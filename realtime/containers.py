@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from fer_live.errors import SourceError, first_line
 
 __all__ = [
+    "INDEX_FIRST",
     "Timeline",
     "duration_of",
     "is_cut_short",
@@ -30,6 +31,9 @@ __all__ = [
     "refuse_too_large",
     "start_of",
 ]
+
+INDEX_FIRST = "an MP4 must have its index first (-movflags faststart), or send MPEG-TS or Matroska"
+"""What to do about an MP4 that comes through a pipe and keeps for its end where its frames are."""
 
 # FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
@@ -67,7 +71,7 @@ def open_pipe(url: str = "pipe:0") -> av.container.InputContainer:
     except (OSError, ValueError, av.FFmpegError) as error:
         raise SourceError(
             f"standard input: nothing came that can be read as a video ({first_line(error).partition(':')[0]}); "
-            "an MP4 must have its index first (-movflags faststart), or send MPEG-TS or Matroska"
+            + INDEX_FIRST
         ) from error
     return refuse_text(container, "standard input")
 
@@ -105,6 +109,8 @@ def picture_stream(
 ) -> VideoStream:
     """The video stream to read; a cover picture in a sound file is none.
 
+    Decoding a still image of it raises where the picture is damaged or cut off.
+
     Args:
         container: the opened file.
         path: its name, for messages.
@@ -127,8 +133,10 @@ def picture_stream(
         raise SourceError(f"{path}: its video codec is not supported; convert it to H.264 first")
     best = container.streams.best("video")
     chosen = next((s for s in usable if best is not None and s.index == best.index), usable[0])
-    # One still picture may be larger: there is only one of it in memory.
-    if not is_still_image(container):
+    if is_still_image(container):
+        # One may be larger: there is only one of it in memory. A JPEG that was cut off would else be whole, with grey.
+        chosen.codec_context.options = {"err_detect": "explode"}
+    else:
         refuse_too_large(path, (chosen.codec_context.width, chosen.codec_context.height))
     return chosen
 

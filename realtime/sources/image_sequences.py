@@ -19,6 +19,7 @@ from fer_live.realtime.planes import Orientation
 from fer_live.realtime.source_state import SourceState
 
 from .conversion import Conversion
+from .file_ends import ends_early
 
 __all__ = ["DEFAULT_FPS", "SequenceSource", "images_in", "images_of_pattern", "is_pattern"]
 
@@ -33,8 +34,8 @@ class SequenceSource:
     """Image files as the frames of a video with a constant rate; a :class:`~.datatypes.Source`.
 
     Each image is turned as its own EXIF data says and fitted to the size of the first one
-    (:class:`~.conversion.Conversion`). One that cannot be read is left out, and the one before lasts longer: times
-    are those of the positions in ``paths``. ``warnings`` tells.
+    (:class:`~.conversion.Conversion`). One that cannot be read whole is left out, and the one before lasts longer:
+    times are those of the positions in ``paths``. ``warnings`` tells.
 
     Args:
         paths: the images, in order.
@@ -137,9 +138,9 @@ def _picture(path: Path) -> VideoFrame:
         try:
             frame = next(container.decode(picture_stream(container, path)), None)
         except av.FFmpegError as error:
-            raise SourceError(f"{path}: is damaged ({error.strerror or type(error).__name__})") from error
-    if frame is None or frame.is_corrupt:
-        raise SourceError(f"{path}: is damaged")
+            raise SourceError(f"{path}: is damaged or cut off") from error
+    if frame is None or frame.is_corrupt or ends_early(path):  # a few bytes less may not be noticed in decoding
+        raise SourceError(f"{path}: is damaged or cut off")
     return frame
 
 

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 
 from fer_live.errors import SourceError
 from fer_live.realtime.containers import (
+    INDEX_FIRST,
     Timeline,
     duration_of,
     is_cut_short,
@@ -55,8 +56,9 @@ class FileSource:
         writable: whether somebody will draw on the frames; see :class:`~.conversion.Conversion`.
 
     Raises:
-        SourceError: at construction, where the file cannot be opened or not one frame of it be decoded. Damage after
-            the first frame is no error: what can be read comes out, and ``warnings`` tells.
+        SourceError: at construction, where the file cannot be opened or not one frame of it be decoded, or it is a
+            picture that is damaged or cut off. Damage after the first frame is no error: what can be read comes out,
+            and ``warnings`` tells.
     """
 
     def __init__(
@@ -82,8 +84,9 @@ class FileSource:
             self._stream.thread_type = "FRAME"
             self._decoded = self._decode()
             first = next(self._decoded, None)
-            if first is None:
-                raise SourceError(f"{self._path}: no frame could be decoded; the file is damaged or not a video")
+            still = is_still_image(self._container)
+            if first is None or (still and self._file is not None and ends_early(self._file)):
+                raise SourceError(f"{self._path}: {self._why_nothing()}")
             self._first: VideoFrame | None = first
             self._conversion = Conversion.of(first, writable=writable)
             self._info = self._describe()
@@ -132,6 +135,13 @@ class FileSource:
     def stop(self) -> None:
         """End the iteration after the frame at hand; from any thread."""
         self._stopped = True
+
+    def _why_nothing(self) -> str:
+        if is_still_image(self._container):
+            return "is damaged or cut off; give the whole picture"
+        if self._file is None and "mp4" in self._container.format.name:
+            return f"no frame could be decoded; {INDEX_FIRST}"
+        return "no frame could be decoded; the file is damaged or not a video"
 
     def _declared_if_short(self) -> int | None:
         """How many frames the container declares, where it was read to its end, is broken and gave fewer."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from fer_live.errors import SourceError
 from fer_live.realtime.sources.image_sequences import images_in, images_of_pattern
@@ -69,13 +70,42 @@ def test_an_unreadable_image_is_left_out_and_told(tmp_path: Path) -> None:
     (tmp_path / "4.png").write_bytes(data[: len(data) // 2])
     with open_source(Wanted(video=str(tmp_path))) as source:
         frames = list(source)
-    assert [(read_index(frame.y), frame.index) for frame in frames] in (
-        [(1, 0), (2, 1), (5, 2)],
-        [(1, 0), (2, 1), (4, 2), (5, 3)],  # half of a picture may be shown
-    )
+    assert [(read_index(frame.y), frame.index) for frame in frames] == [(1, 0), (2, 1), (5, 2)]
     assert [frame.time_s for frame in frames] == [read_index(frame.y) / 25 for frame in frames]
     (warning,) = source.warnings
-    assert f"of 6 images could not be read and were left out; the first: {tmp_path / '0.png'}: is empty" in warning
+    assert f"3 of 6 images could not be read and were left out; the first: {tmp_path / '0.png'}: is empty" in warning
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff", ".bmp"])
+def test_a_picture_that_was_cut_off_is_left_out_and_told_alone_an_error(
+    tmp_path: Path, suffix: str, share: float
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    cut = tmp_path / f"1{suffix}"
+    for name in (f"0{suffix}", cut.name, f"2{suffix}"):
+        Image.fromarray(noise).save(tmp_path / name)
+    cut.write_bytes(cut.read_bytes()[: int(share * cut.stat().st_size)])
+    with open_source(Wanted(video=str(tmp_path))) as source:
+        assert [frame.time_s for frame in source] == [0, 2 / 25]
+    (warning,) = source.warnings
+    assert f"1 of 3 images could not be read and were left out; the first: {cut}: is damaged or cut off" in warning
+    with pytest.raises(SourceError, match="is damaged or cut off") as caught:
+        open_source(Wanted(video=str(cut)))
+    assert str(caught.value).startswith(f"{cut}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "how", [{"progressive": True}, {"quality": 20, "restart_marker_blocks": 4}, {"subsampling": 0}]
+)
+@pytest.mark.parametrize("behind", [b"", bytes(1000), b"of another program" * 9])
+def test_a_whole_jpeg_is_whole(tmp_path: Path, how: dict, behind: bytes) -> None:
+    for mode in ("RGB", "L", "CMYK"):
+        path = tmp_path / f"{mode}.jpg"
+        Image.fromarray(make_frame(96, 64, 3).y).convert(mode).save(path, **how)
+        path.write_bytes(path.read_bytes() + behind)
+        assert codes(path) == [3]
+    assert codes(tmp_path) == [3, 3, 3]
 
 
 def test_other_sizes_are_fitted_to_the_first(tmp_path: Path) -> None:

@@ -61,11 +61,16 @@ def test_a_pipe_without_a_video_is_told_in_one_line(data: bytes) -> None:
     assert line.startswith("standard input: ") and ("nothing came" in line or "not a video" in line)
 
 
-def test_an_mp4_with_its_index_at_the_end_is_told_or_read_from_a_pipe(tmp_path: Path) -> None:
-    make_clip(tmp_path / "a.mp4", frames=100)
+@pytest.mark.parametrize("sound", [None, "aac"])
+@pytest.mark.parametrize("size_wh", [(96, 64), (640, 480)])
+def test_an_mp4_with_its_index_at_the_end_is_told_or_read_from_a_pipe(
+    tmp_path: Path, size_wh: tuple[int, int], sound: str | None
+) -> None:
+    make_clip(tmp_path / "a.mp4", frames=100, size_wh=size_wh, audio=sound)
     data = (tmp_path / "a.mp4").read_bytes()
     (line,) = pipe(data)
-    assert "standard input" in line or line == " ".join(map(str, range(100)))
+    told = line.startswith("standard input: ") and "must have its index first" in line
+    assert told or line == " ".join(map(str, range(100)))
 
 
 def test_a_silent_pipe_can_be_left() -> None:
