@@ -25,7 +25,7 @@ from fer_live.cli_errors import debug_option, run_command
 from fer_live.errors import FerLiveError
 
 from .data.option import DATA_HELP, load_data
-from .options import hardware_options, setting_options
+from .options import chosen_recipe, hardware_options, setting_options
 from .recipes.registry import RECIPES
 
 if TYPE_CHECKING:
@@ -166,10 +166,7 @@ class _Work:
 
         # The teachers' batches have another size each time: measuring kernels for each would take the time it saves.
         torch.backends.cudnn.benchmark = False
-        try:
-            recipe = RECIPES["flagship"].with_options(settings)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
+        recipe = chosen_recipe(RECIPES["flagship"], (), False, settings)
         name = f"student-seed{recipe.train.seed}"
         train(
             recipe,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from fer_live.cli_options import with_options
 from fer_live.errors import ModelError
 
 from .recipes.config import TrainConfig
+from .recipes.idle import why_idle
 from .recipes.registry import RECIPES, Recipe
 
 __all__ = [
@@ -94,9 +95,17 @@ def setting_options(command: Any) -> Any:
 
 
 def chosen_recipe(
-    recipe: Recipe, arguments: tuple[tuple[str, Any], ...], random_init: bool, settings: dict[str, Any]
+    recipe: Recipe,
+    arguments: tuple[tuple[str, Any], ...],
+    random_init: bool,
+    settings: dict[str, Any],
+    searched: Collection[str] = (),
 ) -> Recipe:
-    """The recipe as the command line wants it; a usage error where that can't be."""
+    """The recipe as the command line wants it; a usage error where that can't be.
+
+    So it is where an option has another value than the recipe's and does nothing. ``searched``: options that get other
+    values later.
+    """
     given = {name: value for name, value in settings.items() if value is not None}
     if random_init:
         if given.get("init", "default") != "default":
@@ -106,32 +115,52 @@ def chosen_recipe(
         chosen = recipe.with_options(given)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    if not arguments:
-        return chosen
-    from .recipes.summary import summarise
+    if arguments:
+        from .recipes.summary import summarise
 
-    chosen = chosen.with_arguments(dict(arguments))
-    try:
-        summarise(chosen.model, chosen.contract())
-    except ModelError as error:
-        raise click.UsageError(f"--set: {one_line(error)}") from error
+        chosen = chosen.with_arguments(dict(arguments))
+        try:
+            summarise(chosen.model, chosen.contract())
+        except ModelError as error:
+            raise click.UsageError(f"--set: {one_line(error)}") from error
+    for name in _changed(chosen, recipe):
+        if why := why_idle(chosen, name, searched):
+            option = _option(name) if hasattr(chosen.train, name) else f"--set {name}"
+            raise click.UsageError(f"{option} has no effect on {chosen.name} {why}")
     return chosen
 
 
+def _changed(recipe: Recipe, base: Recipe) -> list[str]:
+    """Options of training and network that have another value than those of ``base``."""
+    names = [entry.name for entry in fields(TrainConfig)]
+    changed = [name for name in names if getattr(recipe.train, name) != getattr(base.train, name)]
+    own = recipe.model.arguments
+    if own != base.model.arguments:
+        from .networks.registry import network_options
+
+        before = {**network_options(base.model.name), **base.model.arguments}
+        changed += [key for key, value in own.items() if _listed(value) != _listed(before[key])]
+    return changed
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def command_options(recipe: Recipe) -> list[str]:
-    """The options of ``fer-train`` that make ``recipe`` of the one that has its name."""
+    """The options of ``fer-train`` that make ``recipe`` of the one that has its name, but those that do nothing."""
     base = RECIPES[recipe.name]
     words = ["--recipe", recipe.name]
     for entry in fields(TrainConfig):
         value = getattr(recipe.train, entry.name)
-        if value == getattr(base.train, entry.name):
+        if value == getattr(base.train, entry.name) or why_idle(recipe, entry.name):
             continue
         if isinstance(value, bool):
             words.append(_option(entry.name if value else f"no_{entry.name}"))
         else:
             words += [_option(entry.name), str(value)]
     for key, value in recipe.model.arguments.items():
-        if key not in base.model.arguments or value != base.model.arguments[key]:
+        if (key not in base.model.arguments or value != base.model.arguments[key]) and not why_idle(recipe, key):
             text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
             words += ["--set", f"{key}={text}"]
     return words

@@ -16,6 +16,7 @@ from .layers import (
     one_of,
     ordered,
     per_layer,
+    resized,
 )
 
 __all__ = ["ConvNet"]
@@ -68,7 +69,7 @@ class ConvNet(nn.Module):
         pool: str | Sequence[str] = "max",
         dropout: float | Sequence[float] = 0.0,
         mean_pool: bool = False,
-        hidden: Sequence[int] = (),
+        hidden: int | Sequence[int] = (),
         head_norm: str = "none",
         head_dropout: float | Sequence[float] = 0.0,
         activation: str = "relu",
@@ -79,7 +80,7 @@ class ConvNet(nn.Module):
     ) -> None:
         super().__init__()
         given = len(widths)
-        numbers = _resized(list(range(1, given + 1)), depth)  # which of the convolutions that were given
+        numbers = [number + 1 for number in resized(given, depth)]  # which of the convolutions that were given
         kernels, padding = per_layer("kernels", kernels, given), per_layer("padding", padding, given)
         pool, dropout = per_layer("pool", pool, len(pools)), per_layer("dropout", dropout, len(pools))
         for name, of in (("pools", pools), ("norm_at", norm_at or ())):
@@ -122,14 +123,6 @@ class ConvNet(nn.Module):
         x = self.pool(self.blocks(self.edges(x)))  # (N, width, side, side)
         x = self.dropout(self.classifier(x.flatten(1)))
         return tuple(cast(Tensor, head(x)) for head in self.heads)
-
-
-def _resized(numbers: list[int], depth: int | None) -> list[int]:
-    if depth is None:
-        return numbers
-    if depth < 1 or not numbers:
-        raise ValueError(f"depth must be 1 or more, of a network with convolutions, found {depth}")
-    return (numbers + [numbers[-1]] * depth)[:depth]
 
 
 def _pool(kind: str, width: int, activation: str, norm: str) -> list[tuple[str, nn.Module]]:

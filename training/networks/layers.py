@@ -16,10 +16,12 @@ __all__ = [
     "activation_layer",
     "attention_layer",
     "classifier_layers",
+    "does_nothing",
     "normed_activation",
     "one_of",
     "ordered",
     "per_layer",
+    "resized",
 ]
 
 _Value = TypeVar("_Value")
@@ -30,6 +32,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 NORMS = ("none", "before", "after")
 ATTENTIONS = ("none", "se")
+
+_MOST_LAYERS = 100
 
 
 class SqueezeExcitation(nn.Module):
@@ -84,6 +88,20 @@ def per_layer(name: str, value: _Value | Sequence[_Value], layers: int) -> list[
     return values
 
 
+def resized(layers: int, depth: int | None) -> list[int]:
+    """Which of so many layers, 0 the first, a network of ``depth`` has: the first ones, or the last one repeated.
+
+    Raises:
+        ValueError: there are no layers, or ``depth``, where it is not None, is not 1 to 100.
+    """
+    numbers = list(range(layers))
+    if depth is None:
+        return numbers
+    if not 1 <= depth <= _MOST_LAYERS or not numbers:  # each takes time and memory before any weight is looked at
+        raise ValueError(f"depth must be 1 to {_MOST_LAYERS}, of a network with convolutions, found {depth}")
+    return (numbers + [numbers[-1]] * depth)[:depth]
+
+
 def activation_layer(name: str) -> nn.Module:
     """``relu``, or ``leaky_relu`` with a slope of 0.01; ValueError for another name."""
     return ACTIVATIONS[one_of("activation", name, tuple(ACTIVATIONS))]()
@@ -104,13 +122,13 @@ def normed_activation(activation: str, norm: str, layer: Callable[[], nn.Module]
 
 
 def classifier_layers(
-    features: int, hidden: Sequence[int], activation: str, norm: str, dropout: float | Sequence[float]
+    features: int, hidden: int | Sequence[int], activation: str, norm: str, dropout: float | Sequence[float]
 ) -> tuple[nn.Module, int, float]:
     """The fully connected part before the heads: (N, features) to (N, hidden[-1]).
 
     Args:
         features: length of what comes in.
-        hidden: sizes of the layers, each a linear layer, activation and norm; may be empty.
+        hidden: sizes of the layers, each a linear layer, activation and norm; may be empty, or one number.
         activation: see :func:`activation_layer`.
         norm: batch norm ``before`` or ``after`` each activation, or ``none``.
         dropout: before each linear layer and, last, before the heads; a single number leaves the first out where
@@ -119,6 +137,7 @@ def classifier_layers(
     Returns:
         The layers, what they give, and the dropout before the heads.
     """
+    hidden = [hidden] if isinstance(hidden, int) else hidden
     if isinstance(dropout, Sequence):
         rates: list[float] = per_layer("head_dropout", list(dropout), len(hidden) + 1)
     else:
@@ -132,6 +151,11 @@ def classifier_layers(
             layers[f"{name}{number}"] = layer
         features = size
     return nn.Sequential(layers), features, rates[-1]
+
+
+def does_nothing(layer: nn.Module) -> bool:
+    """Whether a layer, a module without others in it, always gives what it takes."""
+    return isinstance(layer, nn.Identity | nn.Sequential) or (isinstance(layer, nn.Dropout) and layer.p == 0)
 
 
 def ordered(parts: Sequence[tuple[str, nn.Module]]) -> OrderedDict[str, nn.Module]:

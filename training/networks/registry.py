@@ -12,7 +12,13 @@ from fer_live.errors import ModelError
 from .conv_net import ConvNet
 from .residual import ResidualNet
 
-__all__ = ["initialise", "network_class", "network_options"]
+__all__ = ["FIXED", "initialise", "network_class", "network_options"]
+
+FIXED = {
+    "residual": "Its maps shrink by strides, not by pools, and keep their edges",
+    "transfer": "Its backbone's own layers are as ImageNet trained them",
+}
+"""Why a network lacks options that another one has."""
 
 
 def network_class(name: str) -> type[nn.Module]:

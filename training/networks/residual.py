@@ -10,7 +10,16 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from .layers import EdgeChannel, activation_layer, attention_layer
+from .layers import (
+    NORMS,
+    EdgeChannel,
+    activation_layer,
+    attention_layer,
+    classifier_layers,
+    one_of,
+    per_layer,
+    resized,
+)
 
 __all__ = ["ResidualNet"]
 
@@ -20,37 +29,57 @@ _MOST_BLOCKS = 100
 class ResidualBlock(nn.Module):
     """Basic residual block (He et al. 2016) with channel attention before the sum."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, activation: str, attention: str) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int,
+        *,
+        kernel: int = 3,
+        norm: str = "before",
+        activation: str = "relu",
+        attention: str = "se",
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels_out)
+        bias = norm == "none"
+        self.norm_after = norm == "after"
+        self.conv1 = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=bias)
+        self.norm1 = _norm(norm, channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, kernel, 1, kernel // 2, bias=bias)
+        self.norm2 = _norm(norm, channels_out)
         self.attention = attention_layer(attention, channels_out)
         self.activation = activation_layer(activation)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels_out:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False), nn.BatchNorm2d(channels_out)
+                nn.Conv2d(channels_in, channels_out, 1, stride, bias=bias), _norm(norm, channels_out)
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = cast(Tensor, self.activation(self.norm1(self.conv1(x))))
+        y = _normed(self.conv1(x), self.norm1, self.activation, self.norm_after)
         y = self.attention(self.norm2(self.conv2(y)))
         return cast(Tensor, self.activation(y + self.shortcut(x)))
 
 
 class ResidualNet(nn.Module):
-    """A small residual network: strided 3x3 stem (48 -> 24), stages of residual blocks, mean pool, linear heads.
+    """A small residual network: strided stem (48 -> 24), stages of residual blocks, mean pool, linear heads.
 
     Args:
         outputs: number of classes of each head.
         widths: channels of each stage; each stage after the first halves the map.
         blocks: residual blocks a stage.
-        dropout: before the heads.
+        dropout: of the last maps' means.
+        kernels: side of each stage's kernels, odd; the stem has the first's. A single one counts for all.
+        norm: batch norm ``before`` or ``after`` the activation of the stem and of each block's first convolution, or
+            ``none`` anywhere, and biases instead. A block's second norm stands before its sum either way.
+        hidden: sizes of the fully connected layers before the heads.
+        head_norm: batch norm of those, ``before`` or ``after`` the activation, or ``none``.
+        head_dropout: see :func:`~fer_live.training.networks.layers.classifier_layers`.
         activation: ``relu`` or ``leaky_relu``.
         attention: ``se`` or ``none``.
         edges: whether the stem also sees the face's edges.
+        depth: number of stages where it is not that of ``widths``: the first so many of them, or the last one repeated.
+        width_factor: what all widths are multiplied by.
     """
 
     def __init__(
@@ -60,31 +89,59 @@ class ResidualNet(nn.Module):
         widths: Sequence[int],
         blocks: int,
         dropout: float,
+        kernels: int | Sequence[int] = 3,
+        norm: str = "before",
+        hidden: int | Sequence[int] = (),
+        head_norm: str = "none",
+        head_dropout: float | Sequence[float] = 0.0,
         activation: str = "relu",
         attention: str = "se",
         edges: bool = False,
+        depth: int | None = None,
+        width_factor: float = 1.0,
     ) -> None:
         super().__init__()
         if not 0 <= blocks <= _MOST_BLOCKS:  # each takes time and memory before any weight is looked at
             raise ValueError(f"blocks must be 0 to {_MOST_BLOCKS}, found {blocks}")
+        one_of("norm", norm, NORMS)
+        kernels = per_layer("kernels", kernels, len(widths))
+        if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
+            raise ValueError(f"kernels must be odd, found {', '.join(map(str, kernels))}")
+        numbers = resized(len(widths), depth)
+        sizes = [(max(1, round(widths[number] * width_factor)), kernels[number]) for number in numbers]
+        channels, kernel = sizes[0]
         self.edges = EdgeChannel() if edges else nn.Identity()
-        self.stem = nn.Conv2d(2 if edges else 1, widths[0], 3, 2, 1, bias=False)
-        self.stem_norm = nn.BatchNorm2d(widths[0])
+        self.norm_after = norm == "after"
+        self.stem = nn.Conv2d(2 if edges else 1, channels, kernel, 2, kernel // 2, bias=norm == "none")
+        self.stem_norm = _norm(norm, channels)
         self.activation = activation_layer(activation)
         stages: list[nn.Module] = []
-        channels = widths[0]
-        for stage, width in enumerate(widths):
+        for stage, (width, kernel) in enumerate(sizes):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
-                stages.append(ResidualBlock(channels, width, stride, activation, attention))
+                stages.append(
+                    ResidualBlock(
+                        channels, width, stride, kernel=kernel, norm=norm, activation=activation, attention=attention
+                    )
+                )
                 channels = width
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleList(nn.Linear(channels, n) for n in outputs)
+        self.classifier, features, rate = classifier_layers(channels, hidden, activation, head_norm, head_dropout)
+        self.head_dropout = nn.Dropout(rate)
+        self.heads = nn.ModuleList(nn.Linear(features, n) for n in outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Logits (N, C) of each head."""
-        x = self.activation(self.stem_norm(self.stem(self.edges(x))))  # (N, widths[0], 24, 24)
-        x = self.stages(x)  # (N, widths[-1], 6, 6) for three stages
-        x = self.dropout(x.mean((2, 3)))
+        x = _normed(self.stem(self.edges(x)), self.stem_norm, self.activation, self.norm_after)
+        x = self.stages(x)  # (N, widths[0], 24, 24) to (N, widths[-1], 6, 6) for three stages
+        x = self.head_dropout(self.classifier(self.dropout(x.mean((2, 3)))))
         return tuple(cast(Tensor, head(x)) for head in self.heads)
+
+
+def _norm(norm: str, channels: int) -> nn.Module:
+    return nn.Identity() if norm == "none" else nn.BatchNorm2d(channels)
+
+
+def _normed(x: Tensor, norm: nn.Module, activation: nn.Module, after: bool) -> Tensor:
+    return cast(Tensor, norm(activation(x)) if after else activation(norm(x)))

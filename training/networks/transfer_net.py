@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fer_live.errors import ModelError
 
-from .layers import EdgeChannel, classifier_layers, one_of
+from .layers import EdgeChannel, attention_layer, classifier_layers, one_of
 
 __all__ = ["TransferNet"]
 
@@ -26,12 +26,16 @@ class TransferNet(nn.Module):
     """A network of torchvision behind one grey channel, its classifier replaced; the input stays 48 x 48.
 
     The faces come normalised by FER2013's mean and deviation, which puts them in the range of ImageNet's own
-    normalisation; the batch norms adapt the rest.
+    normalisation; the batch norms adapt the rest. The backbone's own layers, their norms and kernels are as ImageNet
+    trained them; what options change stands before and behind it.
 
     Args:
         outputs: number of classes of each head.
         backbone: ``resnet18``, ``resnet50``, ``resnet152`` or ``efficientnet_b0``.
         input: ``repeat`` copies grey to three channels, ``learned`` makes three by a 3 x 3 convolution.
+        attention: of the channels that the backbone gives, ``se`` or ``none``. Its gate follows from the maps' means,
+            so it is the same on the means as on the maps.
+        dropout: of what the backbone gives, before the fully connected layers.
         hidden: sizes of the fully connected layers before the heads.
         head_norm: batch norm of those, ``before`` or ``after`` the activation, or ``none``.
         head_dropout: see :func:`~fer_live.training.networks.layers.classifier_layers`.
@@ -45,7 +49,9 @@ class TransferNet(nn.Module):
         *,
         backbone: str,
         input: str = "repeat",
-        hidden: Sequence[int] = (),
+        attention: str = "none",
+        dropout: float = 0.0,
+        hidden: int | Sequence[int] = (),
         head_norm: str = "none",
         head_dropout: float | Sequence[float] = 0.0,
         activation: str = "relu",
@@ -60,14 +66,17 @@ class TransferNet(nn.Module):
         classifier = getattr(self.backbone, CLASSIFIERS[backbone])
         features = next(layer.in_features for layer in classifier.modules() if isinstance(layer, nn.Linear))
         setattr(self.backbone, CLASSIFIERS[backbone], nn.Identity())
+        self.attention = attention_layer(attention, features)
+        self.dropout = nn.Dropout(dropout)
         self.classifier, features, rate = classifier_layers(features, hidden, activation, head_norm, head_dropout)
-        self.dropout = nn.Dropout(rate)
+        self.head_dropout = nn.Dropout(rate)
         self.heads = nn.ModuleList(nn.Linear(features, n) for n in outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Logits (N, C) of each head."""
         x = self.backbone(self.colour(self.edges(x)))  # (N, features)
-        x = self.dropout(self.classifier(x))
+        x = self.attention(x[:, :, None, None]).flatten(1)
+        x = self.head_dropout(self.classifier(self.dropout(x)))
         return tuple(cast(Tensor, head(x)) for head in self.heads)
 
     def load_imagenet(self) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fer_live.training.networks.layers import does_nothing
+
 __all__ = ["Call", "readable_calls", "trace"]
 
 _WHOLE = ("SqueezeExcitation", "MBConv")
@@ -85,7 +87,7 @@ def readable_calls(network: nn.Module, calls: Sequence[Call], limit: int) -> lis
         limit: most steps wanted.
     """
     modules = dict(network.named_modules())
-    layers = [call for call in calls if _is_layer(call) and not _does_nothing(call.module)]
+    layers = [call for call in calls if _is_layer(call) and not does_nothing(call.module)]
     best: list[Call] = []
     for depth in range(1, 1 + max((call.name.count(".") + 1 for call in layers), default=0)):
         steps = _at_depth(modules, calls, layers, depth)
@@ -97,12 +99,6 @@ def readable_calls(network: nn.Module, calls: Sequence[Call], limit: int) -> lis
 
 def _is_layer(call: Call) -> bool:
     return not list(call.module.children())
-
-
-def _does_nothing(module: nn.Module) -> bool:
-    """Whether a layer always gives what it takes."""
-    empty = isinstance(module, nn.Sequential)  # a layer has no children
-    return empty or isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and module.p == 0)
 
 
 def _at_depth(modules: dict[str, nn.Module], calls: Sequence[Call], layers: Sequence[Call], depth: int) -> list[Call]:

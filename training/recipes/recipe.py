@@ -115,13 +115,16 @@ def build_model(spec: ModelSpec, contract: Contract) -> nn.Module:
         ModelError: the name is unknown or the arguments don't fit.
     """
     # They bring torch, which the list of recipes must not wait for.
-    from fer_live.training.networks.registry import network_class, network_options
+    from fer_live.training.networks.registry import FIXED, network_class, network_options
 
     network, options = network_class(spec.name), network_options(spec.name)
     unknown = sorted(set(spec.arguments) - set(options))
     if unknown:
-        raise ModelError(f"network {spec.name!r} has no option {', '.join(unknown)}; it has {', '.join(options)}")
+        fixed = f". {FIXED[spec.name]}" if spec.name in FIXED else ""
+        raise ModelError(
+            f"network {spec.name!r} has no option {', '.join(unknown)}; it has {', '.join(options)}{fixed}"
+        )
     try:
         return network(outputs=[len(head.labels) for head in contract.heads], **spec.arguments)
-    except (TypeError, ValueError, IndexError, RuntimeError, ZeroDivisionError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, RuntimeError, ArithmeticError, AttributeError) as error:
         raise ModelError(f"network {spec.name!r} does not take {dict(spec.arguments)}: {error}") from error

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fer_live.contract import Contract
 from fer_live.errors import ModelError
+from fer_live.training.networks.layers import does_nothing
 
 from .recipe import ModelSpec, build_model
 
@@ -28,7 +29,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network's layers in the order they run, and what it has and costs as a whole.
+    """A network's layers in the order they run, but those that do nothing, and what it has and costs as a whole.
 
     ``parameters`` are the trainable numbers. ``macs`` are the multiply-adds of convolutions and linear layers for one
     face, without biases, norms and activations.
@@ -52,7 +53,7 @@ def summarise(spec: ModelSpec, contract: Contract) -> Summary:
     hooks = [
         module.register_forward_hook(lambda module, _, output, name=name: layers.append(layer_of(name, module, output)))
         for name, module in network.named_modules()
-        if not list(module.children())
+        if not list(module.children()) and not does_nothing(module)
     ]
     try:
         with torch.no_grad():

@@ -104,7 +104,8 @@ def search_command(
         wanted = {**{name: defaults[name] for name in _SEARCH if name in defaults}, **wanted}
         in_training = {entry.name for entry in fields(TrainConfig)} - {_name(text) for text in over}
         fixed = {**{name: value for name, value in defaults.items() if name in in_training}, **fixed}
-    base = chosen_recipe(recipe or RECIPES["residual"], arguments, random_init, fixed)
+    searched = [_name(text) for text in over]
+    base = chosen_recipe(recipe or RECIPES["residual"], arguments, random_init, fixed, searched)
     space, config = _space(base, over, fixed_names), _config({**wanted, "seed": search_seed})
     folder = out if out is not None else Path("runs") / f"search-{base.name}"
 
@@ -162,12 +163,13 @@ def _merged(preset: Preset, over: tuple[str, ...], fixed: set[str]) -> tuple[str
 
 
 def _space(recipe: Recipe, over: tuple[str, ...], fixed: set[str]) -> list[Dimension]:
-    from .space import parse_dimension
+    from .space import check_effects, parse_dimension
 
     if not over:
         raise click.UsageError("nothing to search over: give --over NAME=VALUES or --preset")
     try:
         space = [parse_dimension(text, recipe) for text in over]
+        check_effects(space, recipe)
     except ValueError as error:
         raise click.UsageError(f"--over: {error}") from error
     names = [of.name for of in space]

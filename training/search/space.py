@@ -16,10 +16,11 @@ from fer_live.errors import ModelError
 from fer_live.training.networks.registry import network_class, network_options
 from fer_live.training.options import argument_value, setting_type
 from fer_live.training.recipes.config import TrainConfig
+from fer_live.training.recipes.idle import why_idle
 from fer_live.training.recipes.recipe import Recipe
 from fer_live.training.recipes.summary import summarise
 
-__all__ = ["Dimension", "Distribution", "parse_dimension", "with_drawn"]
+__all__ = ["Dimension", "Distribution", "check_effects", "parse_dimension", "with_drawn"]
 
 Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
@@ -80,6 +81,20 @@ def parse_dimension(text: str, recipe: Recipe) -> Dimension:
     except (ValueError, ModelError) as error:
         raise ValueError(f"{name}: {error}") from error
     return dimension
+
+
+def check_effects(space: Sequence[Dimension], recipe: Recipe) -> None:
+    """ValueError, with one line, where an option does nothing in the recipe, whichever value another one is given."""
+    for of in space:
+        why = why_idle(recipe, of.name)
+        others = (
+            with_drawn(recipe, [other], {other.name: drawn})
+            for other in space
+            if other is not of
+            for drawn in _samples(other.distribution)
+        )
+        if why is not None and all(why_idle(tried, of.name) for tried in others):
+            raise ValueError(f"{of.name}: has no effect on {recipe.name} {why}")
 
 
 def _range(name: str, text: str, recipe: Recipe) -> FloatDistribution | IntDistribution:

@@ -14,6 +14,7 @@ from fer_live.training.checkpoint import Checkpoint, load_checkpoint, save_check
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.evaluation.predictors import load_predictor
 from fer_live.training.evaluation.splits import evaluate
+from fer_live.training.networks.layers import SqueezeExcitation
 from fer_live.training.networks.registry import initialise, network_class
 from fer_live.training.recipes.describe import recipes_page
 from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
@@ -141,6 +142,7 @@ def test_every_network_evaluates_exports_and_answers(name: str, few: Fer2013, tm
         ({"widths": [4], "width_factor": 2, "mean_pool": True, "norm": "none"}, 80 + 8 * 7 + 7),
         ({"widths": [4], "kernels": 5, "padding": "valid", "norm": "none"}, 104 + 44 * 44 * 4 * 7 + 7),
         ({"widths": [], "hidden": [3], "head_norm": "before"}, 2305 * 3 + 6 + 28),
+        ({"widths": [], "hidden": 3}, 2305 * 3 + 28),
     ],
 )
 def test_options_of_convolutional_networks(arguments: dict[str, object], parameters: int) -> None:
@@ -162,18 +164,73 @@ def test_the_norm_stands_where_it_is_told() -> None:
         assert found == ["Conv2d", "ReLU", *kinds]
 
 
-@pytest.mark.parametrize("arguments", [{"attention": "none"}, {"edges": True}, {"activation": "leaky_relu"}])
-def test_options_of_the_residual_network(arguments: dict[str, object]) -> None:
-    recipe = RECIPES["residual_tiny"].with_arguments(arguments)
-    heads = build_model(recipe.model, recipe.contract()).eval()(torch.randn(2, 1, 48, 48))
-    assert [logits.shape for logits in heads] == [(2, 7), (2, 8)]
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        ({"attention": "none"}, -(5 + 8) - (9 + 16)),
+        ({"edges": True}, 9 * 4),
+        ({"activation": "leaky_relu"}, 0),
+        ({"norm": "after"}, 0),
+        ({"norm": "none"}, -(3 * 4 + 3 * 8)),
+        ({"kernels": 5}, 16 * (4 + 2 * 16 + 32 + 64)),
+        ({"kernels": [3, 1]}, -8 * (32 + 64)),
+        ({"hidden": [5]}, 8 * 5 + 5 + (5 - 8) * 15),
+        ({"hidden": [5], "head_norm": "after", "head_dropout": 0.5}, 8 * 5 + 5 + 10 + (5 - 8) * 15),
+        ({"depth": 1}, None),
+        ({"depth": 3}, None),
+        ({"width_factor": 0.5}, None),
+    ],
+)
+def test_options_of_the_residual_network(arguments: dict[str, object], more: int | None) -> None:
+    recipe = RECIPES["residual_tiny"].with_arguments({"widths": [4, 8]})
+    changed = recipe.with_arguments(arguments)
+    network = build_model(changed.model, recipe.contract()).eval()
+    assert [logits.shape for logits in network(torch.randn(2, 1, 48, 48))] == [(2, 7), (2, 8)]
+    grown = (
+        summarise(changed.model, recipe.contract()).parameters - summarise(recipe.model, recipe.contract()).parameters
+    )
+    if more is not None:
+        assert grown == more
+    else:
+        same = recipe.with_arguments(
+            {"widths": {1: [4], 3: [4, 8, 8], None: [2, 4]}[changed.model.arguments.get("depth")]}
+        )
+        assert summarise(changed.model, recipe.contract()) == summarise(same.model, recipe.contract())
 
 
-@pytest.mark.parametrize("arguments", [{"input": "learned"}, {"edges": True}, {"input": "learned", "edges": True}])
-def test_inputs_of_torchvisions_networks(arguments: dict[str, object]) -> None:
+def test_the_residual_networks_norm_stands_where_it_is_told() -> None:
+    faces = torch.randn(2, 1, 48, 48)
+    answers = []
+    for norm in ("before", "after"):
+        torch.manual_seed(0)
+        recipe = RECIPES["residual_tiny"].with_arguments({"norm": norm})
+        answers.append(build_model(recipe.model, recipe.contract())(faces)[0])
+    assert not torch.allclose(*answers, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        ({"input": "learned"}, 30),
+        ({"edges": True}, 0),
+        ({"input": "learned", "edges": True}, 57),
+        ({"attention": "se"}, 512 * 64 + 64 + 64 * 512 + 512),
+        ({"dropout": 0.5}, 0),
+        ({"hidden": [16], "head_norm": "before", "dropout": 0.2, "head_dropout": 0.3}, 513 * 16 + 32 + (16 - 512) * 7),
+    ],
+)
+def test_options_of_torchvisions_networks(arguments: dict[str, object], more: int) -> None:
     spec = ModelSpec("transfer", {"backbone": "resnet18", **arguments})
-    (logits,) = build_model(spec, ONE_HEAD).eval()(torch.randn(2, 1, 48, 48))
+    assert summarise(spec, ONE_HEAD).parameters == 11_180_103 + more
+    network = build_model(spec, ONE_HEAD).eval()
+    (logits,) = network(torch.randn(2, 1, 48, 48))
     assert logits.shape == (2, 7)
+
+
+def test_attention_behind_a_backbone_is_that_of_its_maps() -> None:
+    attention, maps = SqueezeExcitation(16), torch.randn(2, 16, 2, 2)
+    on_means = attention(maps.mean((2, 3), keepdim=True))
+    torch.testing.assert_close(attention(maps).mean((2, 3), keepdim=True), on_means)
 
 
 def test_an_edge_is_seen_where_it_is() -> None:
@@ -192,6 +249,12 @@ def test_an_edge_is_seen_where_it_is() -> None:
     ("network", "arguments", "message"),
     [
         ("conv", {"widths": [4], "colour": 1}, "no option colour; it has widths"),
+        ("transfer", {"backbone": "resnet18", "norm": "none"}, "own layers are as ImageNet trained them"),
+        ("residual", {"widths": [4], "blocks": 1, "dropout": 0, "pools": [1]}, "shrink by strides"),
+        ("residual", {"widths": [4], "blocks": 1, "dropout": 0, "kernels": 2}, "kernels must be odd, found 2"),
+        ("residual", {"widths": [4], "blocks": 1, "dropout": 0, "norm": "batch"}, "norm must be one of"),
+        ("residual", {"widths": [4], "blocks": 1, "dropout": 0, "depth": 101}, "depth must be 1 to 100"),
+        ("conv", {"widths": [4], "width_factor": float("inf")}, "does not take"),
         ("conv", {"widths": [4], "kernels": [3, 3]}, "kernels has 2 values for 1 layers"),
         ("conv", {"widths": [4], "kernels": 4}, "kernels must be odd"),
         ("conv", {"widths": [4], "norm": "batch"}, "norm must be one of none, before, after"),

@@ -15,7 +15,7 @@ from fer_live.training.recipes.config import TrainConfig
 from fer_live.training.recipes.registry import RECIPES, Recipe
 from fer_live.training.search.anneal import AnnealingSampler
 from fer_live.training.search.presets import PRESETS
-from fer_live.training.search.space import parse_dimension, with_drawn
+from fer_live.training.search.space import check_effects, parse_dimension, with_drawn
 
 RIV = RECIPES["riv_1"]
 
@@ -129,6 +129,32 @@ def test_drawn_values_are_in_their_range(ends: tuple[float, float], log: bool, s
 @setting_options
 def parsed(recipe: Recipe, arguments: tuple[tuple[str, object], ...], **settings: object) -> Recipe:
     return chosen_recipe(recipe, arguments, False, settings)
+
+
+def test_command_options_leave_out_what_does_nothing() -> None:
+    recipe = RIV.with_options({"momentum": 0.5, "copies": 7}).with_arguments({"hidden": [], "head_norm": "after"})
+    assert command_options(recipe) == ["--recipe", RIV.name, "--set", "hidden=[]"]
+    with_sgd = recipe.with_options({"optimizer": "sgd"})
+    assert command_options(with_sgd)[2:6] == ["--optimizer", "sgd", "--momentum", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "idle"),
+    [
+        (["momentum=0..0.9", "lr=0.1,1"], "momentum: has no effect on riv_1 with optimizer adam"),
+        (["momentum=0..0.9", "optimizer=adam,adamw"], "momentum: has no effect"),
+        (["momentum=0..0.9", "optimizer=adam,sgd"], ""),
+        (["head_norm=none,after"], ""),
+        (["head_norm=none,after", "hidden=[],[8]"], ""),
+    ],
+)
+def test_an_option_that_never_does_anything_is_not_searched_over(texts: list[str], idle: str) -> None:
+    space = [parse_dimension(text, RIV) for text in texts]
+    if idle:
+        with pytest.raises(ValueError, match=idle):
+            check_effects(space, RIV)
+    else:
+        check_effects(space, RIV)
 
 
 def test_command_options_make_the_recipe_again() -> None:
