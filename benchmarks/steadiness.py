@@ -19,11 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_live.bundled import MODEL, asset_path
 from fer_live.contract import FER2013_LABELS
 from fer_live.machine import measured_on
 from fer_live.realtime.detectors.registry import create_detector
-from fer_live.realtime.inference.classifier import Device, OnnxClassifier
+from fer_live.realtime.inference.classifier import Device, OnnxClassifier, bundled_model
 from fer_live.realtime.labels.transitions import (
     ROUGH,
     STILL,
@@ -145,7 +144,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=40, help="of 30 s, for each row (default 40)")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
-    classifier = OnnxClassifier(asset_path(MODEL), Device.CPU)
+    classifier = OnnxClassifier(bundled_model(Device.CPU), Device.CPU)
     print(measured_on(("onnxruntime-gpu", "numpy")), "\n")
     print("| faces | fps | frames | true changes / min | raw | shown | shown / raw | delay p50 ms | p90 ms |", end="")
     print(" never shown % | raw right % | shown right % | n transitions |\n|---" + "|---:" * 12 + "|")

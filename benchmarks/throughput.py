@@ -5,7 +5,8 @@
 The floor decodes the same clip and encodes it again with the same encoder settings (x264 ultrafast, crf 23, frame
 threads, YUV all the way) and does nothing else. With ``--analysis`` nothing is written: the floor only decodes. Both
 run as programs of their own, interleaved, on a copy of the clip that is repeated up to ``--frames``, so that start-up
-weighs little. Medians are printed, with the most memory that fer-live took; read the ratio.
+weighs little. Medians are printed, with the most memory that fer-live took and the processor time of both a frame; read
+the ratio.
 
 For the files that are written, it also prints how well pixels are kept that nothing was drawn on: their peak signal to
 noise ratio (luma, dB) against the source, over every tenth frame.
@@ -67,8 +68,8 @@ with FileSource(sys.argv[1], writable=False) as source, create_detector() as det
 """
 
 
-def seconds(command: list[str]) -> tuple[float, float]:
-    """Wall time in seconds and the most memory in MiB that a program took."""
+def cost(command: list[str]) -> tuple[float, float, float]:
+    """Wall time and processor time in seconds, and the most memory in MiB, that a program took."""
     # An installed package has its bytecode; this must not be compiled anew each time.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
@@ -78,7 +79,7 @@ def seconds(command: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(program.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)[:200]} failed: {said.strip()}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def kept_db(source: Path, written: Path) -> float:
@@ -110,28 +111,30 @@ def main() -> None:
     program = str(Path(sys.executable).with_name("fer-live"))
     print(measured_on(("onnxruntime-gpu", "av", "opencv-python")), f"options {wanted.options or 'none'}", sep="; ")
     what = "analysis" if wanted.analysis else "fer-live"
-    print(f"\n| clip | frames | floor fps | {what} fps | {what} / floor | lowest, highest | MiB | kept dB | n |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print(f"\n| clip | frames | floor fps | {what} fps | {what} / floor | lowest, highest |", end="")
+    print(" CPU ms a frame: floor | and all | MiB | kept dB | n |\n|---" + "|---:" * 10 + "|")
     with tempfile.TemporaryDirectory() as folder:
         for clip in wanted.clips:
             looped, written = Path(folder) / f"looped{clip.suffix}", Path(folder) / "live.mp4"
             frames = repeat_clip(clip, looped, wanted.frames)
             if wanted.analysis:
-                floor = [sys.executable, "-c", DECODE, str(looped)]
-                live = [sys.executable, "-c", ANALYSE, str(looped)]
+                bare = [sys.executable, "-c", DECODE, str(looped)]
+                whole = [sys.executable, "-c", ANALYSE, str(looped)]
             else:
-                floor = [sys.executable, "-c", FLOOR, str(looped), str(Path(folder) / "floor.mp4")]
-                live = [program, "--video", str(looped), "--out", str(written), "--no-window", *wanted.options.split()]
-            runs = [(seconds(floor)[0], *seconds(live)) for _ in range(wanted.rounds)]
-            ratios = sorted(floor_s / live_s for floor_s, live_s, _ in runs)
+                bare = [sys.executable, "-c", FLOOR, str(looped), str(Path(folder) / "floor.mp4")]
+                whole = [program, "--video", str(looped), "--out", str(written), "--no-window", *wanted.options.split()]
+            runs = [(cost(bare), cost(whole)) for _ in range(wanted.rounds)]
+            ratios = sorted(floor[0] / live[0] for floor, live in runs)
             row = (
                 clip.name,
                 f"{frames:,}",
-                f"{frames / median(run[0] for run in runs):.0f}",
-                f"{frames / median(run[1] for run in runs):.0f}",
+                f"{frames / median(floor[0] for floor, _ in runs):.0f}",
+                f"{frames / median(live[0] for _, live in runs):.0f}",
                 f"{median(ratios):.2f}",
                 f"{ratios[0]:.2f}, {ratios[-1]:.2f}",
-                f"{max(run[2] for run in runs):.0f}",
+                f"{1e3 * median(floor[1] for floor, _ in runs) / frames:.1f}",
+                f"{1e3 * median(live[1] for _, live in runs) / frames:.1f}",
+                f"{max(live[2] for _, live in runs):.0f}",
                 "-" if wanted.analysis else f"{kept_db(looped, written):.1f}",
                 str(wanted.rounds),
             )

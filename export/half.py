@@ -24,7 +24,7 @@ __all__ = ["HALF_PROBE_TOLERANCE", "largest_activation", "to_half"]
 
 HALF_PROBE_TOLERANCE = 0.01
 """Largest difference of a probability to the network's in float32, on the probe. Rounded after every operator, the
-bundled model's answers to its probe move by 0.0004 (docs/performance.md); wrong pixels move them by 0.03 and more
+bundled model's answers to its probe move by 0.0005 (docs/performance.md); wrong pixels move them by 0.03 and more
 (ADR 8)."""
 
 LARGEST = 65504.0
