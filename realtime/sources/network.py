@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +12,16 @@ import av.container
 from fer_live.errors import SourceError
 from fer_live.realtime.containers import duration_of, is_still_image, picture_stream, refuse_text
 
-__all__ = ["OPEN_S", "STALL_S", "is_address", "is_always_live", "is_finite", "open_address", "shown_address"]
+__all__ = [
+    "OPEN_S",
+    "STALL_S",
+    "is_address",
+    "is_always_live",
+    "is_finite",
+    "open_address",
+    "shown_address",
+    "silence_hint",
+]
 
 OPEN_S = 10.0
 """How long an address may take to be opened; IP cameras are slow."""
@@ -28,7 +38,8 @@ _OPTIONS_OF = {
     # A file whose transfer breaks off is read on from there, where the server tells its size and knows ranges.
     **{scheme: {"reconnect": "1", "reconnect_delay_max": "4"} for scheme in _PERHAPS_LIVE},
     # Over UDP, which is tried first else, lost packets smear the picture, and firewalls make it wait for nothing.
-    "rtsp": {"rtsp_transport": "tcp"},
+    # Some cameras have nothing but UDP: it is what is tried where TCP is refused (status 461).
+    "rtsp": {"rtsp_flags": "prefer_tcp"},
     "rtsps": {"rtsp_transport": "tcp"},
     # A reader that was too slow for a moment loses packets, not the stream.
     "udp": {"overrun_nonfatal": "1", "fifo_size": "50000"},
@@ -75,8 +86,16 @@ def is_finite(container: av.container.InputContainer, address: str) -> bool:
     return is_still_image(container) or bool(duration_of(container, stream)) or container.size > 0
 
 
+def silence_hint(address: str) -> str:
+    """What to check, beside the server, where an address opens but nothing comes; to be added to a message."""
+    if urlsplit(address).scheme != "rtsp":
+        return ""
+    return "; if it sends over UDP only, check that the firewall lets UDP through"
+
+
 def _reason(address: str, error: Exception, open_s: float) -> str:
     check = "check the address and that the server is running"
+    scheme = urlsplit(address).scheme
     match error:
         case ConnectionRefusedError():
             return f"connection refused; {check}"
@@ -85,11 +104,13 @@ def _reason(address: str, error: Exception, open_s: float) -> str:
         case av.error.HTTPNotFoundError():
             return "the server has nothing there (404 Not Found); check the path in the address"
         case av.error.ExitError():
-            return f"nothing came within {open_s:g} s; {check}"
+            return f"nothing came within {open_s:g} s; {check}{silence_hint(address)}"
         case av.error.InvalidDataError():
             return "what comes is not a video or image that can be read; check the address"
         case av.error.ProtocolNotFoundError():
-            return f"{urlsplit(address).scheme} is not supported by this build of FFmpeg; use another protocol"
+            return f"{scheme} is not supported by this build of FFmpeg; use another protocol"
+        case OSError(errno=errno.EPROTONOSUPPORT) if scheme == "rtsp":
+            return "the server offers its stream neither over TCP nor over UDP (461 Unsupported Transport)"
     if not _host_is_known(address):
         return "no such host, or no network; check the address"
     reason = (error.strerror if isinstance(error, (OSError, av.FFmpegError)) else None) or str(error)

@@ -20,7 +20,7 @@ from fer_live.realtime.datatypes import SourceInfo
 from .conversion import Conversion, Planes
 from .deinterlace import Deinterlacer
 from .live import Backoff, Listener, LiveSource
-from .network import OPEN_S, STALL_S, open_address, shown_address
+from .network import OPEN_S, STALL_S, open_address, shown_address, silence_hint
 
 __all__ = ["StreamSource"]
 
@@ -91,7 +91,7 @@ class _PyavFeed:
         self._packets: Iterator[Packet[Any]] = self._container.demux()
         self._deinterlacer = Deinterlacer()
         self._ready.clear()
-        first = self._decode_next()
+        first = self._decode_next(silence_hint(self._name))
         if first is None:
             raise SourceError(f"{self._name}: ended before there was a picture")
         if self._conversion is None:
@@ -118,13 +118,13 @@ class _PyavFeed:
         if container is not None:
             container.close()
 
-    def _decode_next(self) -> tuple[VideoFrame, float] | None:
+    def _decode_next(self, hint: str = "") -> tuple[VideoFrame, float] | None:
         waiting_since_s = time.monotonic()
         while not self._ready:
             try:
                 packet = next(self._packets, None)
             except av.error.ExitError as error:
-                raise SourceError(f"{self._name}: nothing came for {self._stall_s:g} s") from error
+                raise SourceError(f"{self._name}: nothing came for {self._stall_s:g} s{hint}") from error
             except (OSError, av.FFmpegError) as error:
                 raise SourceError(f"{self._name}: broke off ({error.strerror or type(error).__name__})") from error
             if packet is None:
@@ -138,5 +138,5 @@ class _PyavFeed:
                 for frame in decoded:
                     self._ready.extend((whole, came_s) for whole in self._deinterlacer.push(frame))
             if not self._ready and time.monotonic() - waiting_since_s > self._stall_s:
-                raise SourceError(f"{self._name}: no picture came for {self._stall_s:g} s")
+                raise SourceError(f"{self._name}: no picture came for {self._stall_s:g} s{hint}")
         return self._ready.popleft()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import socketserver
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -31,13 +33,14 @@ a=fmtp:96 packetization-mode=1\r
 a=control:streamid=0\r
 """
 _RTCP = range(200, 205)
+_PORTS = re.compile(r"client_port=(\d+)-\d+")
 
 
 class StreamServer:
     """Serves streams and files on one port of the loopback interface.
 
     - ``http://…/live.ts``: MPEG-TS with H.264; ``http://…/live.mjpeg``: Motion JPEG as network cameras send it;
-    - ``rtsp://…/live``: H.264 by RTP, interleaved in RTSP's own connection (RFC 2326, section 10.12);
+    - ``rtsp://…/live``: H.264 by RTP, interleaved in RTSP's own connection (RFC 2326, section 10.12) or over UDP;
     - ``http://…/NAME``: a file of ``folder``, with its size; anything else is not found.
 
     The pictures are :func:`~.clips.make_frame`'s, numbered on and on whoever is connected.
@@ -47,12 +50,19 @@ class StreamServer:
         port: 0 for any that is free.
         size_wh: of the pictures; it may be changed, for the connections that come then.
         fps: pictures a second.
+        rtp_over: how RTP may be asked for, "TCP" and "UDP"; anything else is refused as many cameras do (status 461).
     """
 
     def __init__(
-        self, folder: Path | None = None, *, port: int = 0, size_wh: tuple[int, int] = (96, 64), fps: int = 50
+        self,
+        folder: Path | None = None,
+        *,
+        port: int = 0,
+        size_wh: tuple[int, int] = (96, 64),
+        fps: int = 50,
+        rtp_over: Collection[str] = ("TCP",),
     ) -> None:
-        self.folder, self.size_wh, self.fps = folder, size_wh, fps
+        self.folder, self.size_wh, self.fps, self.rtp_over = folder, size_wh, fps, rtp_over
         self.numbers = itertools.count()
         self.closing = threading.Event()
         self.flows = threading.Event()
@@ -112,6 +122,7 @@ class StreamServer:
 
 
 def _answer(handler: socketserver.StreamRequestHandler, server: StreamServer) -> None:
+    rtp_to: list[tuple[str, int]] = []
     while line := handler.rfile.readline().decode().strip():
         fields = {}
         while header := handler.rfile.readline().decode().strip():
@@ -122,7 +133,7 @@ def _answer(handler: socketserver.StreamRequestHandler, server: StreamServer) ->
         if protocol.startswith("HTTP"):
             _answer_http(handler, server, target.lstrip("/"))
             return
-        if not _answer_rtsp(handler, server, method, target, fields):
+        if not _answer_rtsp(handler, server, method, target, fields, rtp_to):
             return
 
 
@@ -146,9 +157,14 @@ def _answer_http(handler: socketserver.StreamRequestHandler, server: StreamServe
 
 
 def _answer_rtsp(
-    handler: socketserver.StreamRequestHandler, server: StreamServer, method: str, target: str, fields: dict[str, str]
+    handler: socketserver.StreamRequestHandler,
+    server: StreamServer,
+    method: str,
+    target: str,
+    fields: dict[str, str],
+    rtp_to: list[tuple[str, int]],
 ) -> bool:
-    """Answer one request; whether more may come."""
+    """Answer one request; whether more may come. ``rtp_to``: kept between requests, where RTP goes over UDP."""
 
     def reply(status: str, *more: str, body: str = "") -> None:
         lines = [f"RTSP/1.0 {status}", f"CSeq: {fields.get('cseq', '0')}", *more, f"Content-Length: {len(body)}"]
@@ -157,18 +173,22 @@ def _answer_rtsp(
     if not target.split("?")[0].rstrip("/").endswith(("/live", "/live/streamid=0")):
         reply("404 Not Found")
         return True
+    transport = fields.get("transport", "")
     match method:
         case "OPTIONS":
             reply("200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
         case "DESCRIBE":
             reply("200 OK", "Content-Type: application/sdp", f"Content-Base: {target}/", body=_SDP)
-        case "SETUP" if "interleaved" in fields.get("transport", ""):
+        case "SETUP" if "interleaved" in transport and "TCP" in server.rtp_over:
             reply("200 OK", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1", "Session: 1")
+        case "SETUP" if (ports := _PORTS.search(transport)) and "UDP" in server.rtp_over:
+            rtp_to.append((handler.client_address[0], int(ports[1])))
+            reply("200 OK", f"Transport: RTP/AVP;unicast;{ports[0]};server_port=6970-6971", "Session: 1")
         case "SETUP":
             reply("461 Unsupported Transport")
         case "PLAY":
             reply("200 OK", "Session: 1")
-            _send_pictures(_Interleaved(handler), server, "rtp")
+            _send_pictures(_Datagrams(handler, rtp_to[0]) if rtp_to else _Interleaved(handler), server, "rtp")
             return False
         case _:
             reply("200 OK")
@@ -185,6 +205,9 @@ class _Writer:
     def write(self, data: bytes) -> int:
         return self._handler.wfile.write(data)
 
+    def close(self) -> None:
+        """Nothing: the connection is its handler's."""
+
 
 class _Interleaved(_Writer):
     """Each write is one packet of RTP or RTCP, and goes out with its channel and its length."""
@@ -193,6 +216,21 @@ class _Interleaved(_Writer):
         channel = 1 if data[1] in _RTCP else 0
         super().write(b"$" + bytes([channel]) + len(data).to_bytes(2) + data)
         return len(data)
+
+
+class _Datagrams(_Writer):
+    """Each write is one packet of RTP or RTCP; RTCP's port is the one after RTP's."""
+
+    def __init__(self, handler: socketserver.StreamRequestHandler, rtp_to: tuple[str, int]) -> None:
+        super().__init__(handler)
+        self._host, self._port = rtp_to
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def write(self, data: bytes) -> int:
+        return self._socket.sendto(data, (self._host, self._port + (data[1] in _RTCP)))
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def _send_pictures(file: _Writer, server: StreamServer, kind: str) -> None:
@@ -214,6 +252,7 @@ def _send_pictures(file: _Writer, server: StreamServer, kind: str) -> None:
     finally:
         with suppress(OSError, av.FFmpegError):
             container.close()
+        file.close()
 
 
 def _stream(container: av.container.OutputContainer, kind: str, server: StreamServer) -> VideoStream:

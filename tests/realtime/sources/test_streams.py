@@ -193,6 +193,42 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, address: str,
     assert message.startswith(f"{shown_address(full)}: ") and "\n" not in message and "secret" not in message
 
 
+def test_rtp_comes_over_udp_where_the_server_refuses_tcp() -> None:
+    told: list[bool] = []
+    with (
+        StreamServer(rtp_over=("UDP",)) as server,
+        StreamSource(
+            server.address("live"), backoff=AT_ONCE, on_state=lambda state: told.append(state.is_lost)
+        ) as source,
+    ):
+        given = iter(source)
+        assert len(take(given, 5)) == 5
+        server.hang_up()
+        while len(told) < 2:
+            take(given, 1)
+        assert len(take(given, 5)) == 5
+        setups = [line for line in server.requests if line.startswith("SETUP")]
+    assert len(setups) == 4  # TCP first, each time
+
+
+def test_tcp_is_preferred_to_udp() -> None:
+    with StreamServer(rtp_over=("UDP", "TCP")) as server, StreamSource(server.address("live")) as source:
+        assert len(take(iter(source), 5)) == 5
+        assert sum(line.startswith("SETUP") for line in server.requests) == 1
+
+
+def test_a_server_that_offers_rtp_over_nothing_is_told() -> None:
+    with StreamServer(rtp_over=()) as server, pytest.raises(SourceError, match="neither over TCP nor over UDP"):
+        StreamSource(server.address("live"))
+
+
+def test_udp_that_does_not_get_through_is_told() -> None:
+    with StreamServer(rtp_over=("UDP",)) as server:
+        server.stall()
+        with pytest.raises(SourceError, match=r"(nothing|no picture) came .* lets UDP through"):
+            StreamSource(server.address("live"), open_s=0.5, stall_s=0.5)
+
+
 def test_a_password_is_not_shown() -> None:
     assert shown_address("rtsp://me:secret@host:554/a?b=c") == "rtsp://me:***@host:554/a?b=c"
     assert shown_address("http://host/a@b:c") == "http://host/a@b:c"
