@@ -18,6 +18,7 @@ from fer_live.errors import SourceError, first_line
 
 __all__ = [
     "INDEX_FIRST",
+    "LONGEST_PAUSE_S",
     "Timeline",
     "duration_of",
     "is_cut_short",
@@ -35,9 +36,19 @@ __all__ = [
 INDEX_FIRST = "an MP4 must have its index first (-movflags faststart), or send MPEG-TS or Matroska"
 """What to do about an MP4 that comes through a pipe and keeps for its end where its frames are."""
 
+LONGEST_PAUSE_S = 4 * 3600
+"""A longer step from one time stamp to the next is no pause in a recording but a clock that was set; it is closed.
+
+Recordings of what moves in front of a camera do pause for hours. MP4 has no room for 5 (2**31 ticks of 1/120,000 s).
+"""
+
 # FFmpeg draws any text file as ANSI art and plays binaries as if they were: never what somebody meant.
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
 _WAY_OUT = "give a video, GIF or image file"
+_FAR_BACK_S = 1
+_BACK_IN_A_ROW = (
+    3  # A picture stored between two others may be out of place with the next one; FFmpeg's order is right.
+)
 _MOST_PIXELS = 8192 * 8192  # twice what 8K video has
 
 
@@ -208,10 +219,13 @@ def rate_of(stream: VideoStream) -> Fraction | None:
 class Timeline:
     """Turns a stream's time stamps into strictly increasing seconds since the file's start.
 
-    A stamp in order is kept exactly. One that is missing comes a frame after the last. One that repeats the last or
-    steps back a little (by less than a second: a wrong order) comes one tick after it. One that steps back further
-    is a new beginning (joined recordings, a counter that wrapped): it and all that follow are moved to come after
-    the last frame.
+    A stamp in order is kept exactly. One that is missing comes a frame after the last. One that repeats the last, or
+    one or two that step back by less than a second (a wrong order), come one tick after it.
+
+    Others show that another clock begins (joined recordings, a counter that wrapped, a clock that was set): it and
+    all that follow are moved to come a frame after the last. That is a step back of a second or more; three stamps in
+    a row, each after the other, that don't go on, for pictures come out of a decoder in the order in which they
+    are shown; and a step ahead of more than ``LONGEST_PAUSE_S``.
     """
 
     def __init__(self, start: Fraction, tick: Fraction, frame: Fraction, *, earliest: Fraction = Fraction(0)) -> None:
@@ -224,20 +238,49 @@ class Timeline:
         self._tick = tick
         self._frame = frame
         self._last: Fraction | None = None
+        self._reached = Fraction(0)  # by stamps of the present clock
+        self._back: list[Fraction] = []  # stamps in a row before that
 
     def place(self, stamp: Fraction | None) -> Fraction:
         """Seconds since the start for the next frame, whose time stamp is ``stamp`` seconds or unknown."""
-        last = self._last
-        if last is None:
-            time = max(self._earliest, stamp + self._offset) if stamp is not None else Fraction(0)
+        if self._last is None:
+            self._last = max(self._earliest, self._first(stamp))
         elif stamp is None:
-            time = last + self._frame
+            self._last += self._frame
         else:
-            time = stamp + self._offset
-            if time <= last - 1:
-                self._offset += last + self._frame - time
-                time = last + self._frame
-            elif time <= last:
-                time = last + self._tick
-        self._last = time
+            time = self._next(stamp, self._last)
+            self._last = time if time > self._last else self._last + self._tick
+        return self._last
+
+    def _first(self, stamp: Fraction | None) -> Fraction:
+        if stamp is None:
+            return Fraction(0)
+        if stamp + self._offset > LONGEST_PAUSE_S:
+            return self._begin(stamp, Fraction(0))
+        self._reached = stamp + self._offset
+        return self._reached
+
+    def _next(self, stamp: Fraction, last: Fraction) -> Fraction:
+        """Where a stamp belongs; what is not after the last frame is to come a tick after it."""
+        time = stamp + self._offset
+        if time <= last - _FAR_BACK_S or time > last + LONGEST_PAUSE_S:
+            return self._begin(stamp, last + self._frame)
+        if time > self._reached or (time == self._reached and not self._back):
+            self._back.clear()
+            self._reached = time
+            return time
+        if self._back and stamp <= self._back[-1]:
+            self._back.clear()
+        self._back.append(stamp)
+        if len(self._back) < _BACK_IN_A_ROW:
+            return last
+        self._begin(self._back[0], self._reached + self._frame)
+        self._reached = stamp + self._offset
+        return self._reached
+
+    def _begin(self, stamp: Fraction, time: Fraction) -> Fraction:
+        """Another clock, on which ``stamp`` is at ``time``."""
+        self._offset = time - stamp
+        self._reached = time
+        self._back.clear()
         return time
