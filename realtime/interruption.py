@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a run: in good order, so that what was written is complete."""
+"""How Ctrl-C, SIGTERM and a closed terminal end a run: in good order, so that what was written is complete."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ __all__ = ["EXIT_INTERRUPTED", "Interruptible", "ended_by_signals"]
 
 EXIT_INTERRUPTED = 130
 
+_TERMINAL_CLOSED = ("SIGHUP", "SIGBREAK")
+"""On Unix, where nohup has it ignored, and on Windows."""
+
 
 class Interruptible(Protocol):
     """A run that can be asked to end."""
@@ -28,7 +31,9 @@ class Interruptible(Protocol):
 
 @contextmanager
 def ended_by_signals(run: Interruptible, say: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in good order; the second one ends it at once. On the main thread only."""
+    """Ctrl-C, SIGTERM and a closed terminal end the run in good order, the second of them at once. On the main thread
+    only.
+    """
 
     def end(number: int, _: FrameType | None) -> None:
         first = not run.interrupted
@@ -36,7 +41,9 @@ def ended_by_signals(run: Interruptible, say: Callable[[str], None]) -> Iterator
         if first:
             say("finishing what was read; once more to end at once")
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    closed = [getattr(signal, name) for name in _TERMINAL_CLOSED if hasattr(signal, name)]
+    heard = [number for number in closed if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, *heard)}
     try:
         yield
     finally:

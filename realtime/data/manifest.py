@@ -29,7 +29,7 @@ class ExitState(StrEnum):
     """At the end of its input."""
 
     INTERRUPTED = "interrupted"
-    """By Ctrl-C, SIGTERM or q; every row until then is there."""
+    """By Ctrl-C, SIGTERM, a closed terminal or q; every row until then is there."""
 
     FAILED = "failed"
     """By an error."""

@@ -225,7 +225,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], size: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT)])
 def test_interrupted_runs_leave_a_complete_file(
     number: signal.Signals, long_clip: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
