@@ -143,6 +143,7 @@ def train_command(
                 start=load_checkpoint(start_from) if start_from is not None else None,
                 on_step=progress.on_step,
                 on_epoch=progress.on_epoch,
+                on_note=progress.on_note,
             )
         except KeyboardInterrupt:
             progress.close()

@@ -17,6 +17,7 @@ from fer_live.export.cli import export_command
 from fer_live.training.augmentation.preview import preview_rows
 from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
 from fer_live.training.cli import train_command
+from fer_live.training.data.fer2013 import Usage
 from fer_live.training.device import choose_bf16, choose_device
 from fer_live.training.recipes.describe import LIST_COLUMNS, describe
 from fer_live.training.recipes.registry import RECIPES, TrainConfig
@@ -54,7 +55,7 @@ def test_train_again_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert train(*command) == 0
     assert "finished already" in capsys.readouterr().out
     assert train(*command, "--lr", "0.03") == 1
-    assert "another train; give another --out" in capsys.readouterr().err
+    assert "with other options: lr 0.02, not 0.03; give another --out" in capsys.readouterr().err
 
     assert (
         evaluate(
@@ -106,6 +107,10 @@ def test_interrupt_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
 def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "x.pt").write_text("x")
+    tests = synthetic_fer2013(140)
+    tests = tests.take(np.flatnonzero(tests.usage != Usage.Training))
+    np.savez(tmp_path / "tests.npz", images=tests.images, emotion=tests.expression, usage=tests.usage)
+    nothing = ("--data", tmp_path / "tests.npz", "--preview-augment", tmp_path / "x.png")
     for run, arguments, code, message in (
         (train, ("--data", tmp_path / "none.csv"), 1, "no such file"),
         (train, ("--data", data, "--recipe", "transformer"), 2, "--recipe"),
@@ -138,6 +143,7 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, *SETTINGS, "--init", "imagenet", "--out", tmp_path / "i"), 1, "no ImageNet weights"),
         (train, ("--data", data, "--preview-augment", tmp_path / "x.jpg"), 2, "must end in .png"),
         (train, ("--data", data, "--preview-augment", tmp_path / "none" / "x.png"), 1, "x.png: No such file"),
+        (train, nothing, 1, "no Training image to show"),
         (evaluate, (tmp_path / "none.pt", "--data", data), 1, "no such file"),
         (evaluate, (tmp_path / "x.pt", "--data", data), 1, "not a checkpoint"),
         (evaluate, ("--data", data), 2, "MODEL"),
@@ -163,7 +169,7 @@ def test_checkpoints_teach(data: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert train(*command, *other, *one) == 0
     assert "finished already" in capsys.readouterr().out
     for teachers, message in (
-        (one, "run with another teachers; give another --out"),
+        (one, "run with other teachers; give another --out"),
         ((*one, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
         (("--teachers", tmp_path, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
         ((*one, "--teachers", tmp_path / "none.pt"), "none.pt: no such file"),

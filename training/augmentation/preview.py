@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fer_live.errors import DataError
 from fer_live.training.data.fer2013 import Fer2013
 from fer_live.training.recipes.config import TrainConfig
 
@@ -49,8 +50,13 @@ def draw_preview(path: Path, name: str, config: TrainConfig, dataset: Fer2013, c
         config: the strengths.
         dataset: its first Training images of each expression in turn are shown.
         columns: faces a row.
+
+    Raises:
+        DataError: the data set has no Training image.
     """
     rows = dataset.training_rows(config.cleaning)
+    if not len(rows):
+        raise DataError("the data set has no Training image to show: give the official fer2013.csv")
     labels = dataset.expression[rows]
     turns = np.empty(len(rows), np.int64)
     for label in np.unique(labels):

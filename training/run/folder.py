@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from fer_live.errors import ModelError, SinkError
 from fer_live.training.checkpoint import load_tensors
 from fer_live.training.files import replacing, system_errors_as
+from fer_live.training.identity import difference
 
 from .curves import draw_curves
 
@@ -29,14 +30,13 @@ def write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) 
             saved = dict(json.loads(load_tensors(folder / "last.pt")["config"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
-        different = sorted(key for key in identity.keys() | saved.keys() if saved.get(key) != identity.get(key))
-        if different == ["precision"] and "precision" in saved:
-            precision = saved["precision"]
+        precision = saved.get("precision")
+        if precision is not None and saved == {**identity, "precision": precision} != identity:
             raise ModelError(
                 f"{folder} holds a run in {precision}; give --precision {precision} to go on, or another --out"
             )
-        if different:
-            raise ModelError(f"{folder} holds a run with another {', '.join(different)}; give another --out")
+        if different := difference(saved, identity):
+            raise ModelError(f"{folder} holds a run with {different}; give another --out")
         if not (folder / "model.pt").exists():
             raise ModelError(
                 f"{folder / 'model.pt'} is gone, and last.pt does not hold the best epoch's weights: put it back, or "
@@ -55,10 +55,13 @@ class Logbook:
         title: of the curves.
         history: the epochs so far, JSON values; the file will say what they say, should the run have died between
             writing its checkpoint and writing this.
+        on_note: told of what could not be drawn; a picture is no reason to end a run.
     """
 
-    def __init__(self, folder: Path | None, title: str, history: Sequence[dict[str, Any]]) -> None:
-        self._folder, self._title, self._history = folder, title, list(history)
+    def __init__(
+        self, folder: Path | None, title: str, history: Sequence[dict[str, Any]], on_note: Callable[[str], None]
+    ) -> None:
+        self._folder, self._title, self._history, self._on_note = folder, title, list(history), on_note
 
     def __enter__(self) -> Logbook:
         if self._folder is not None:
@@ -78,14 +81,17 @@ class Logbook:
         """Write what an epoch gave.
 
         Raises:
-            SinkError: a file can't be written.
+            SinkError: a file other than the picture can't be written.
         """
         if self._folder is None:
             return
         self._history.append(entry)
         self._write_lines(self._folder)
-        with replacing(self._folder / "curves.png") as partial:
-            draw_curves(partial, self._title, self._history)
+        try:
+            with replacing(self._folder / "curves.png") as partial:
+                draw_curves(partial, self._title, self._history)
+        except SinkError as error:
+            self._on_note(f"{error}; the training goes on")
         with system_errors_as(SinkError, self._folder):
             for name, value in entry.items():
                 if name != "epoch":

@@ -50,6 +50,10 @@ from .temperatures import fit_temperatures
 __all__ = ["Epoch", "MemoryFullError", "RanAwayError", "train"]
 
 
+LOOK_STEPS = 32
+"""Steps between two looks at the loss. A GPU is waited for at each; a loss that has run away stays so."""
+
+
 class RanAwayError(ModelError):
     """Losses or weights are not finite any more; ``model.pt``, where an epoch before was fine, still holds that one."""
 
@@ -89,6 +93,7 @@ def train(
     start: Checkpoint | None = None,
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Path:
     """Train until the recipe's last epoch or its patience ends, going on from ``folder/last.pt`` where there is one.
 
@@ -103,6 +108,7 @@ def train(
         start: the weights to start from, of the recipe's network or a narrower one; without, those of its ``init``.
         on_step: called with (epoch, step, steps an epoch) after each step.
         on_epoch: called after each epoch, those before a resumption included.
+        on_note: called with a line on what went wrong without harm to the training.
 
     Returns:
         The path of ``model.pt``.
@@ -112,7 +118,7 @@ def train(
         ModelError: the folder holds a run of another recipe, configuration, precision, data or start, or one without
             its model.pt; or ``start`` is of another network.
         MemoryFullError: a smaller batch helps.
-        RanAwayError: the loss is not finite; a lower learning rate helps.
+        RanAwayError: the loss is not finite, which is looked at every few dozen steps; a lower learning rate helps.
         SinkError: the folder can't be made or written to.
     """
     config, contract = recipe.train, recipe.contract()
@@ -140,12 +146,16 @@ def train(
         elapsed_before, cpu_before = (history[-1].elapsed_s, history[-1].cpu_s) if history else (0.0, 0.0)
         started, cpu_started = time.perf_counter(), time.process_time()
 
+        def see_finite(epoch: int, loss: float) -> None:
+            if not math.isfinite(loss):
+                raise _ran_away(folder, epoch, loss, history)
+
         def judge(epoch: int, loss: float, images_per_s: float) -> Epoch:
             """What the epoch gave, and all that is written at its end."""
             nonlocal best
             heads = predict_logits(run.averaged.module, dataset.images[public], contract, run.device)
-            if not (math.isfinite(loss) and all(np.isfinite(logits).all() for logits in heads)):
-                raise RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss:.3g}): lower --lr")
+            if not all(np.isfinite(logits).all() for logits in heads):
+                raise _ran_away(folder, epoch, loss, history)
             entry = Epoch(
                 epoch=epoch,
                 lr=run.learning_rate(epoch + 1, 0, history),
@@ -164,11 +174,12 @@ def train(
             logbook.add(asdict(entry))
             return entry
 
-        with Logbook(folder if ranks.first else None, recipe.name, [asdict(past) for past in history]) as logbook:
+        past_entries = [asdict(past) for past in history]
+        with Logbook(folder if ranks.first else None, recipe.name, past_entries, on_note) as logbook:
             for epoch in range(len(history), config.epochs):
                 if _out_of_patience(history, config.patience):
                     break
-                loss, images_per_s = run.train_epoch(epoch, history, on_step)
+                loss, images_per_s = run.train_epoch(epoch, history, on_step, partial(see_finite, epoch))
                 history.append(ranks.from_first(partial(judge, epoch, loss, images_per_s)))
                 on_epoch(history[-1])
     return folder / "model.pt"
@@ -245,9 +256,16 @@ class _Run:
         return learning_rate(self._config, epoch * steps + step, steps * self._config.epochs, losses)
 
     def train_epoch(
-        self, epoch: int, history: list[Epoch], on_step: Callable[[int, int, int], None]
+        self,
+        epoch: int,
+        history: list[Epoch],
+        on_step: Callable[[int, int, int], None],
+        see_finite: Callable[[float], None],
     ) -> tuple[float, float]:
-        """Take the steps of an epoch: the mean loss, and the images a second, of all ranks."""
+        """Take the steps of an epoch: the mean loss, and the images a second, of all ranks.
+
+        ``see_finite`` is shown the mean loss so far every :data:`LOOK_STEPS` steps, and at the end.
+        """
         config, steps = self._config, self._batches.steps
         self._network.train()
         total = torch.zeros((), device=self.device)
@@ -262,7 +280,10 @@ class _Run:
             self.averaged.update_parameters(self._network)
             total += loss.detach()
             on_step(epoch, step, steps)
+            if (step + 1) % LOOK_STEPS == 0:
+                see_finite(float(total) / (step + 1))
         mean = float(self._ranks.mean(total)) / steps
+        see_finite(mean)
         return mean, steps * config.batch_size / (time.perf_counter() - started)
 
     def _loss(self, batch: Batch) -> Tensor:
@@ -307,11 +328,16 @@ def _check_start(recipe: Recipe, start: Checkpoint) -> None:
 def _check_data(labels: NDArray[np.int64], public: int, recipe: Recipe, ranks: Ranks) -> None:
     """Refuse ``labels`` (M,) of the training images, and so many of PublicTest, that nothing can be learnt from."""
     config, names = recipe.train, recipe.contract().labels
+    official = "give the official fer2013.csv, or a file or folder with all of its splits"
+    if not len(labels):
+        raise DataError(f"the data set has no Training image to learn from: {official}")
+    if not public:
+        raise DataError(f"the data set has no PublicTest image, and an epoch is judged by these: {official}")
     length = epoch_length(torch.from_numpy(labels), config)
-    if length < config.batch_size or not public:
+    if length < config.batch_size:
+        smaller = f"give --batch-size {max(2, length // 2)}, or " if length > 1 else ""
         raise DataError(
-            f"training needs {config.batch_size} Training images, a batch, and some of PublicTest, "
-            f"found {length} and {public}"
+            f"training needs {config.batch_size} Training images, a batch, found {length}: {smaller}more data"
         )
     absent = [name for name, count in zip(names, np.bincount(labels, minlength=len(names)), strict=True) if not count]
     if absent:
@@ -333,6 +359,15 @@ def _full_memory_told(folder: Path, batch_size: int) -> Iterator[None]:
         if (folder / "last.pt").exists():
             way_out += " and another --out; the whole epochs before are kept"
         raise MemoryFullError(f"{folder}: out of memory with {batch_size} images a step: {way_out}") from error
+
+
+def _ran_away(folder: Path, epoch: int, loss: float, history: Sequence[Epoch]) -> RanAwayError:
+    """What to say of a loss that has run away in ``epoch``, after the epochs of ``history``."""
+    way_out = "lower --lr; no epoch was finished before"
+    if history:
+        best = max(history, key=lambda past: past.public_accuracy)
+        way_out = f"lower --lr and give another --out; model.pt keeps epoch {best.epoch + 1}"
+    return RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss:.3g}): {way_out}")
 
 
 def _out_of_patience(history: list[Epoch], patience: int) -> bool:

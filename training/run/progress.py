@@ -30,6 +30,7 @@ class TrainingProgress:
         self._stepped = False
         self._best = 0.0
         self._accuracy = ""
+        self._notes: set[str] = set()
         self._epoch_started = time.perf_counter()
 
     @property
@@ -76,6 +77,12 @@ class TrainingProgress:
             f"{100 * epoch.public_balanced_accuracy:.2f} %)  {epoch.images_per_s:,.0f} images/s  "
             f"{_clock(epoch.elapsed_s)} gone, {_clock(self._left_s(epoch))} left"
         )
+
+    def on_note(self, note: str) -> None:
+        """Of what went wrong without harm to the training: once, as long as it is the same."""
+        if note not in self._notes:
+            self._notes.add(note)
+            self._say(f"note: {note}")
 
     def close(self) -> None:
         """Take the bar off the terminal."""

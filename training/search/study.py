@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from fer_live.errors import FerLiveError, ModelError, SinkError, first_line
+from fer_live.training.identity import difference
 
 __all__ = [
     "FOLDER",
@@ -50,9 +51,8 @@ def open_study(folder: Path, identity: dict[str, Any]) -> Iterator[optuna.Study]
         if saved is None and not study.get_trials(deepcopy=False):
             study.set_user_attr(_IDENTITY, identity)
             saved = identity
-        different = sorted(key for key in identity if (saved or {}).get(key) != identity[key])
-        if different:
-            raise ModelError(f"{folder} holds a search with another {', '.join(different)}; give another --out")
+        if different := difference(saved or {}, identity):
+            raise ModelError(f"{folder} holds a search with {different}; give another --out")
         yield study
     finally:
         storage.remove_session()

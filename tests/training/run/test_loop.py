@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fer_live.errors import DataError, ModelError, SinkError
 from fer_live.training.checkpoint import load_checkpoint, load_tensors
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.evaluation.logits import predict_logits
-from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe, build_model
 from fer_live.training.run.loop import Epoch, MemoryFullError, RanAwayError, train
 from fer_live.training.testing import subset, synthetic_fer2013
 
@@ -186,11 +187,11 @@ def test_a_finished_run_has_nothing_to_do(finished: tuple[Path, list[Epoch]], da
 
 
 def test_another_run_in_the_same_folder_is_refused(finished: tuple[Path, list[Epoch]], dataset: Fer2013) -> None:
-    with pytest.raises(ModelError, match="another train; give another --out"):
+    with pytest.raises(ModelError, match=r"holds a run with other options: lr 0\.05, not 0\.07; give another --out"):
         run(finished[0], dataset, QUICK.with_options({"lr": 0.07}))
-    with pytest.raises(ModelError, match="another data"):
+    with pytest.raises(ModelError, match="other data: 280 images, not 260; give another --out"):
         run(finished[0], subset(dataset, np.arange(260)))
-    with pytest.raises(ModelError, match="another model"):
+    with pytest.raises(ModelError, match=r"another network: blocks 1, not 2; dropout 0\.1, not 0\.2; widths 8,16, not"):
         run(finished[0], dataset, replace(QUICK, model=RECIPES["residual"].model))
 
 
@@ -211,7 +212,7 @@ def test_a_run_on_other_data_is_refused(field: str, finished: tuple[Path, list[E
         if field == "usage":
             public = dataset.rows(Usage.PublicTest)[0]
             values[[one, public]] = values[[public, one]]
-    with pytest.raises(ModelError, match="another data"):
+    with pytest.raises(ModelError, match="other data: 280 images too, but not the same ones"):
         run(finished[0], replace(dataset, **{field: values}))
 
 
@@ -253,16 +254,69 @@ def test_a_broken_last_pt_is_refused(content: bytes, dataset: Fer2013, tmp_path:
 
 
 def test_too_little_data_is_refused(dataset: Fer2013, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="training needs 32 Training images"):
-        run(tmp_path / "a", subset(dataset, np.arange(20)))
-    with pytest.raises(DataError, match="some of PublicTest"):
+    few = np.concatenate([np.arange(20), dataset.rows(Usage.PublicTest)])
+    with pytest.raises(DataError, match="needs 32 Training images, a batch, found 20: give --batch-size 10, or more"):
+        run(tmp_path / "a", subset(dataset, few))
+    with pytest.raises(DataError, match="no PublicTest image, and an epoch is judged by these: give the official"):
         run(tmp_path / "b", subset(dataset, dataset.rows(Usage.Training)))
+    with pytest.raises(DataError, match="no Training image to learn from: give the official"):
+        run(tmp_path / "c", subset(dataset, dataset.rows(Usage.PublicTest)))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_training_that_explodes_says_so(dataset: Fer2013, tmp_path: Path) -> None:
-    with pytest.raises(RanAwayError, match="lower --lr"):
-        run(tmp_path, dataset, QUICK.with_options({"lr": 100.0, "weight_decay": 10.0, "epochs": 3, "warmup": 0.0}))
+    wild = QUICK.with_options({"lr": 100.0, "weight_decay": 10.0, "epochs": 3, "warmup": 0.0})
+    with pytest.raises(
+        RanAwayError, match=r"epoch 1 has run away \(loss .*\): lower --lr; no epoch was finished before"
+    ):
+        run(tmp_path, dataset, wild)
+    assert len(run(tmp_path, dataset)) == 3  # in the same folder
+
+
+def _break_weights(at: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int, int], None]:
+    """A callback that makes the weights NaN after a step."""
+    networks: list[nn.Module] = []
+    real = build_model
+    monkeypatch.setattr("fer_live.training.run.loop.build_model", lambda *a: networks.append(real(*a)) or networks[-1])
+
+    def on_step(epoch: int, step: int, steps: int) -> None:
+        if (epoch, step) == at:
+            for weight in networks[-1].parameters():
+                weight.data.fill_(math.nan)
+
+    return on_step
+
+
+def test_what_ran_away_later_names_the_epoch_that_is_kept_and_a_way_that_works(
+    dataset: Fer2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_step = _break_weights((2, 0), monkeypatch)
+    epochs: list[Epoch] = []
+    with pytest.raises(RanAwayError, match=r"run: epoch 3 has run away \(loss nan\): lower --lr and give") as caught:
+        train(QUICK, dataset, tmp_path / "run", device=CPU, bf16=False, on_step=on_step, on_epoch=epochs.append)
+    best = max(epochs, key=lambda epoch: epoch.public_accuracy).epoch
+    assert str(caught.value).endswith(f"lower --lr and give another --out; model.pt keeps epoch {best + 1}")
+    assert load_checkpoint(tmp_path / "run" / "model.pt").provenance["epoch"]["epoch"] == best
+    lower = QUICK.with_options({"lr": 0.01, "epochs": 1})
+    with pytest.raises(ModelError, match=r"other options: epochs 3, not 1; lr 0\.05, not 0\.01; give another --out"):
+        run(tmp_path / "run", dataset, lower)
+    assert len(run(tmp_path / "another", dataset, lower)) == 1
+
+
+def test_a_loss_that_runs_away_is_seen_within_the_epoch(
+    dataset: Fer2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_live.training.run.loop.LOOK_STEPS", 2)
+    broken = _break_weights((0, 0), monkeypatch)
+    steps: list[int] = []
+
+    def on_step(epoch: int, step: int, of: int) -> None:
+        steps.append(step)
+        broken(epoch, step, of)
+
+    with pytest.raises(RanAwayError, match="epoch 1 has run away"):
+        train(QUICK, dataset, tmp_path, device=CPU, bf16=False, on_step=on_step)
+    assert steps == [0, 1]
 
 
 def test_it_stops_when_patience_ends(dataset: Fer2013, tmp_path: Path) -> None:
@@ -394,7 +448,7 @@ def test_settings_out_of_range_are_refused() -> None:
             QUICK.with_options({name: value})
 
 
-@pytest.mark.parametrize("name", ["model.pt", "last.pt", "metrics.jsonl", "curves.png", "events"])
+@pytest.mark.parametrize("name", ["model.pt", "last.pt", "metrics.jsonl", "events"])
 def test_a_full_disk_keeps_the_epochs_before(
     name: str, dataset: Fer2013, finished: tuple[Path, list[Epoch]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +475,21 @@ def test_a_full_disk_keeps_the_epochs_before(
     assert not [entry for entry in tmp_path.iterdir() if "partial" in entry.name]
     monkeypatch.undo()
     assert len(run(tmp_path, dataset)) == 3
+    same_run(finished[0], tmp_path)
+
+
+def test_a_picture_that_can_not_be_drawn_is_told_and_no_reason_to_end(
+    dataset: Fer2013, finished: tuple[Path, list[Epoch]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fer_live.training.run.folder.draw_curves", full)
+    notes: list[str] = []
+    train(QUICK, dataset, tmp_path, device=CPU, bf16=False, on_note=notes.append)
+    curves = tmp_path / "curves.png"
+    assert notes == [f"{curves}: could not be written: No space left on device; the training goes on"] * 3
+    assert not curves.exists()
     same_run(finished[0], tmp_path)
 
 

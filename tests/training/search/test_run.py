@@ -196,10 +196,16 @@ def test_a_folder_of_another_search_is_refused(dataset: Fer2013, tmp_path: Path,
     run(tmp_path, dataset, 2)
     here: dict[str, Any] = {"device": CPU, "bf16": False}
     for message, arguments in (
-        ("another search;", (RECIPE, SPACE, dataset, tmp_path, SearchConfig(sampler="tpe", pruner="none"), 3)),
-        ("another search space;", (RECIPE, SPACE[:2], dataset, tmp_path, RANDOM, 3)),
-        ("another data;", (RECIPE, SPACE, synthetic_fer2013(140, seed=9), tmp_path, RANDOM, 3)),
-        ("another train;", (RECIPE.with_options({"epochs": 5}), SPACE, dataset, tmp_path, RANDOM, 3)),
+        (
+            "other options of the search: sampler random, not tpe; give another",
+            (RECIPE, SPACE, dataset, tmp_path, SearchConfig(sampler="tpe", pruner="none"), 3),
+        ),
+        ("another search space: .* .*, not unset; give another", (RECIPE, SPACE[:2], dataset, tmp_path, RANDOM, 3)),
+        (
+            "other data: 140 images too, but not the same ones;",
+            (RECIPE, SPACE, synthetic_fer2013(140, seed=9), tmp_path, RANDOM, 3),
+        ),
+        ("other options: epochs .*, not 5;", (RECIPE.with_options({"epochs": 5}), SPACE, dataset, tmp_path, RANDOM, 3)),
     ):
         with pytest.raises(ModelError, match=message):
             search(*arguments, **here)
