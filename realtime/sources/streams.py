@@ -24,6 +24,8 @@ from .network import OPEN_S, STALL_S, open_address, shown_address, silence_hint
 
 __all__ = ["StreamSource"]
 
+_AT_ONCE_S = 0.001  # less than any network takes
+
 
 class StreamSource(LiveSource):
     """A live stream (RTSP, RTMP, MPEG-TS over UDP, Motion JPEG over HTTP, …) as :class:`~.datatypes.Frame`s.
@@ -91,6 +93,7 @@ class _PyavFeed:
         self._packets: Iterator[Packet[Any]] = self._container.demux()
         self._deinterlacer = Deinterlacer()
         self._ready.clear()
+        self._held_since_s: float | None = None
         first = self._decode_next(silence_hint(self._name))
         if first is None:
             raise SourceError(f"{self._name}: ended before there was a picture")
@@ -121,6 +124,7 @@ class _PyavFeed:
     def _decode_next(self, hint: str = "") -> tuple[VideoFrame, float] | None:
         waiting_since_s = time.monotonic()
         while not self._ready:
+            asked_s = self._clock()
             try:
                 packet = next(self._packets, None)
             except av.error.ExitError as error:
@@ -129,7 +133,7 @@ class _PyavFeed:
                 raise SourceError(f"{self._name}: broke off ({error.strerror or type(error).__name__})") from error
             if packet is None:
                 return None
-            came_s = self._clock()
+            came_s = self._came_s(asked_s)
             if packet.stream.index == self._stream.index:
                 try:
                     decoded = self._stream.decode(packet)
@@ -140,3 +144,16 @@ class _PyavFeed:
             if not self._ready and time.monotonic() - waiting_since_s > self._stall_s:
                 raise SourceError(f"{self._name}: no picture came for {self._stall_s:g} s{hint}")
         return self._ready.popleft()
+
+    def _came_s(self, asked_s: float) -> float:
+        """When a packet that was just given came from the network.
+
+        FFmpeg's demuxers and parsers keep the last packet or two until they see the next one begin. In a stall they
+        give them when the wait is over, as late as that.
+        """
+        now_s = self._clock()
+        if now_s - asked_s >= self._stall_s:
+            self._held_since_s = asked_s
+        elif now_s - asked_s > _AT_ONCE_S:
+            self._held_since_s = None
+        return now_s if self._held_since_s is None else self._held_since_s

@@ -31,6 +31,7 @@ from fer_live.realtime.source_state import SourceState
 from .conversion import Conversion
 from .deinterlace import Deinterlacer
 from .file_ends import ends_early
+from .network import STALL_S
 
 __all__ = ["FileSource"]
 
@@ -192,6 +193,9 @@ class FileSource:
         while True:
             try:
                 packet = next(packets, None)
+            except av.error.ExitError:
+                self._cut_short = f"nothing came for {STALL_S:g} s"
+                packet = None
             except av.FFmpegError as error:
                 self._cut_short = error.strerror or type(error).__name__
                 packet = None

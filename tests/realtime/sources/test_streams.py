@@ -129,6 +129,28 @@ def test_a_stream_that_stalls_is_told_and_opened_again(server: StreamServer) -> 
     assert "was lost" in source.warnings[0]
 
 
+@pytest.mark.parametrize("path", KINDS)
+def test_pictures_before_a_stall_have_the_time_when_they_came(server: StreamServer, path: str) -> None:
+    """FFmpeg's parsers hold the last ones back until the wait is over."""
+    lost = threading.Event()
+    sent_before: list[int] = []
+
+    def go_on(_: SourceState) -> None:
+        if not sent_before:
+            sent_before.append(next(server.numbers))
+            lost.set()
+            server.flows.set()
+
+    with StreamSource(server.address(path), stall_s=1, backoff=AT_ONCE, on_state=go_on) as source:
+        given = iter(source)
+        frames = take(given, 3)
+        server.stall()
+        while not lost.is_set() or read_index(frames[-1].y) <= sent_before[0]:
+            frames += take(given, 1)
+    last, first = ([f for f in frames if (read_index(f.y) > sent_before[0]) is after] for after in (False, True))
+    assert first[0].time_s - last[-1].time_s >= 1
+
+
 def test_without_reconnection_a_stall_and_a_cut_are_errors(server: StreamServer) -> None:
     with StreamSource(server.address("live.mjpeg"), stall_s=0.3, backoff=NEVER) as source:
         server.stall()
@@ -251,6 +273,33 @@ def test_a_file_from_a_server_can_be_left_midway(tmp_path: Path) -> None:
         assert len(take(given, 3)) == 3
         source.stop()
         assert len(list(given)) == 0
+
+
+def test_a_file_whose_server_stalls_is_told_as_that(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mkv"
+    make_clip(clip, frames=200, size_wh=(320, 240), codec_options={"qp": "4"})
+    data, left = clip.read_bytes(), threading.Event()
+
+    class Stalling(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+            left.wait()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        try:
+            with open_source(Wanted(video=f"http://127.0.0.1:{http.server_port}/clip.mkv")) as source:
+                assert len(list(source)) > 20
+                assert "nothing came for 5 s" in source.warnings[0]
+        finally:
+            left.set()
+            http.shutdown()
 
 
 def test_a_file_whose_transfer_breaks_off_is_read_on(tmp_path: Path) -> None:
