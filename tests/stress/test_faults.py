@@ -11,7 +11,7 @@ import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +20,17 @@ import pytest
 
 from fer_live.realtime import pipeline as module
 from fer_live.realtime.channel import Aborted, Channel, Overflow
-from fer_live.realtime.datatypes import Faces, Frame, Predictions, Result
+from fer_live.realtime.datatypes import Faces, Floats, Frame, Predictions, Result
+from fer_live.realtime.labels.labelling import Labeller, Said
+from fer_live.realtime.observer import Observers
 from fer_live.realtime.pipeline import Pipeline
 from fer_live.realtime.testing.fakes import FakeClassifier, FakeDetector, ListSink, ListSource, make_frame
+from fer_live.realtime.tracking.finder import FaceFinder, Found
+from fer_live.realtime.tracking.heads import HeadFinder
+from fer_live.realtime.view.drawing import Drawing
 
 FRAMES = [make_frame(96, 64, index, index / 25) for index in range(40)]
-STAGES = ("source", "detector", "classifier", "sink")
+STAGES = ("source", "detector", "tracker", "heads", "classifier", "other", "labels", "drawing", "observer", "sink")
 END_S = 60.0
 """A run takes milliseconds; the machine may be busy."""
 
@@ -100,7 +105,7 @@ class Script:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.met: Counter[str] = Counter()
-        self.raised: list[BaseException] = []
+        self.raised: list[tuple[BaseException, str]] = []
         self.time_to_act = threading.Event()
         self._changed = threading.Condition()
 
@@ -118,7 +123,7 @@ class Script:
                 self._changed.wait_for(lambda: self.met[other] >= goal, timeout=0.003)
             if place in self.plan.faults:
                 error = self.plan.faults[place](f"{place}")
-                self.raised.append(error)
+                self.raised.append((error, stage))
                 raise error
 
 
@@ -140,6 +145,44 @@ class Classifier(FakeClassifier):
         return super().classify(crops)
 
 
+class Other(FakeClassifier):
+    """The model that is compared."""
+
+    script: Script
+
+    def classify(self, crops: np.ndarray) -> Predictions:
+        self.script.meet("other")
+        return super().classify(crops)
+
+
+class Heads(HeadFinder):
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def update(self, frame: Frame, known: Faces) -> Floats:
+        self.script.meet("heads")
+        return np.zeros((0, 4), np.float32)
+
+
+class Marks(Drawing):
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self.script = script
+
+    def draw(self, result: Result) -> None:
+        self.script.meet("drawing")
+        super().draw(result)
+
+
+class Onlooker(Observers):
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self.script = script
+
+    def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
+        self.script.meet("observer")
+
+
 class Sink(ListSink):
     script: Script
 
@@ -152,8 +195,8 @@ class Sink(ListSink):
         super().finish()
 
 
-def run(seed: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One run; how it ended."""
+def run(seed: int, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """One run: how it ended, and in which stage where that was a fault."""
     plan = Plan.of(seed)
     script = Script(plan)
     CountingChannel.made = []
@@ -166,11 +209,35 @@ def run(seed: int, monkeypatch: pytest.MonkeyPatch) -> str:
         squares = np.stack([left + 8, left * 0 + 18, left * 0 + 20, left * 0], 1)
         return Faces(boxes, np.ones(len(left), np.float32), squares)
 
-    source, classifier, sink = Source(FRAMES[: plan.frames]), Classifier(), Sink()
+    class Finder(FaceFinder):
+        def update(self, frame: Frame) -> Found:
+            script.meet("tracker")
+            return super().update(frame)
+
+    class Labels(Labeller):
+        def update(self, *said: Any) -> Said:
+            script.meet("labels")
+            return super().update(*said)
+
+    monkeypatch.setattr(module, "FaceFinder", Finder)
+    monkeypatch.setattr(module, "Labeller", Labels)
+    source, classifier, other, sink = Source(FRAMES[: plan.frames]), Classifier(), Other(), Sink(needs_pixels=True)
     source.info = replace(source.info, is_live=plan.live)
-    source.script = classifier.script = sink.script = script
+    source.script = classifier.script = other.script = sink.script = script
     display = CountingChannel(2, Overflow.BLOCK) if plan.display else None
-    pipeline = Pipeline(source, FakeDetector(faces), classifier, [sink], display, detect_every=1, classify_every=1)
+    pipeline = Pipeline(
+        source,
+        FakeDetector(faces),
+        classifier,
+        [sink],
+        display,
+        detect_every=1,
+        classify_every=1,
+        observers=[Onlooker(script)],
+        heads=Heads(script),
+        drawing=Marks(script),
+        other=other,
+    )
     reason = Boom("abort")
     acted: list[str] = []
 
@@ -215,7 +282,8 @@ def run(seed: int, monkeypatch: pytest.MonkeyPatch) -> str:
         thread.join(END_S)
         assert not thread.is_alive(), f"seed {seed}: {plan}"
     check(seed, plan, script, outcome[0], sink, [*acted, *([reason] if "abort" in acted else [])])
-    return type(outcome[0]).__name__
+    where = next((stage for error, stage in script.raised if error is outcome[0]), "")
+    return type(outcome[0]).__name__, where
 
 
 def check(seed: int, plan: Plan, script: Script, outcome: Any, sink: Sink, acted: list[Any]) -> None:
@@ -232,7 +300,9 @@ def check(seed: int, plan: Plan, script: Script, outcome: Any, sink: Sink, acted
     if isinstance(outcome, BaseException):
         ended_at_once = "interrupt twice" in acted and isinstance(outcome, KeyboardInterrupt)
         # Faults of two threads at the same moment: either may come first.
-        assert ended_at_once or any(outcome is error for error in (*script.raised, *acted)), about
+        assert ended_at_once or any(outcome is error for error in (*(error for error, _ in script.raised), *acted)), (
+            about
+        )
         if not acted:
             assert not sink.finished, about
         return
@@ -261,6 +331,8 @@ def hasty_threads() -> Iterator[None]:
     "count", [pytest.param(100, id="sample"), pytest.param(3000, id="all", marks=pytest.mark.stress)]
 )
 def test_every_run_ends_with_the_error_that_was_raised(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = Counter(run(seed, monkeypatch) for seed in range(count))
+    ended = [run(seed, monkeypatch) for seed in range(count)]
+    outcomes = Counter(outcome for outcome, _ in ended)
     # The draws reach every way to end.
     assert {"Summary", "Boom", "OSError", "MemoryError", "KeyboardInterrupt", "SystemExit"} <= set(outcomes), outcomes
+    assert {*STAGES, "finish"} <= {stage for _, stage in ended}
