@@ -272,7 +272,10 @@ def test_a_preview_has_a_row_for_each_transform_that_is_on() -> None:
     assert all(shown.shape == (10, 48, 48) and shown.dtype == np.uint8 for _, shown in rows)
     assert np.array_equal(rows[0][1], faces[:, 0].numpy())
     assert np.abs(rows[1][1].astype(int) - rows[0][1][:, :, ::-1]).max() <= 1
-    assert [title for title, _ in preview_rows(faces, RECIPES["feedforward"].train)] == ["as they are", "all together"]
+    plain = RECIPES["feedforward"]
+    assert [title for title, _ in preview_rows(faces, plain.train)] == ["no augmentation"]
+    mixed = plain.with_options({"mixup": 0.4, "cutmix": 0.5}).train
+    assert [title for title, _ in preview_rows(faces, mixed)] == ["as they are", "mixup 0.4", "cutmix 0.5"]
     tail = preview_rows(faces, RECIPES["residual"].train)
     assert [title.split()[0] for title, _ in tail[-3:]] == ["all", "and", "last"]
 

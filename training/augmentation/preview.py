@@ -71,12 +71,14 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
 
     Args:
         faces: (N, 1, S, S) uint8.
-        config: the strengths; a transform that is off has no row.
+        config: the strengths; a transform that is off has no row, and where all are off there is one row only.
     """
     n = len(faces)
     off: dict[str, Any] = dict.fromkeys(TRANSFORMS, 0)
     still = replace(config, **off)
-    rows = [("as they are", faces.float())]
+    warped = config.mirror or any(getattr(config, name) for name in TRANSFORMS)
+    mixed = config.mixup > 0 or config.mixup_share > 0 or config.cutmix > 0
+    rows = [("as they are" if warped or mixed else "no augmentation", faces.float())]
 
     def row(title: str, strengths: TrainConfig, flip: bool = False) -> None:
         generator = torch.Generator().manual_seed(config.seed)
@@ -95,14 +97,16 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
     generator = torch.Generator().manual_seed(config.seed + 1)
     flip = torch.arange(n) % 2 == 1
     everything = augment(faces, flip & config.mirror, config, generator, clean=False)
-    rows.append(("all together", everything))
+    also = "and " if warped else ""
+    if warped:
+        rows.append(("all together", everything))
     if config.mixup > 0 or config.mixup_share > 0:
         told = f"share {config.mixup_share:g}" if config.mixup_share else f"{config.mixup:g}"
-        rows.append((f"and mixup {told}", mix(everything, replace(config, cutmix=0.0), generator).faces))
+        rows.append((f"{also}mixup {told}", mix(everything, replace(config, cutmix=0.0), generator).faces))
     if config.cutmix > 0:
         only = {"mixup": 0.0, "mixup_share": 0.0, "cutmix": 1.0}
-        rows.append((f"and cutmix {config.cutmix:g}", mix(everything, replace(config, **only), generator).faces))
-    if config.clean_tail > 0:
+        rows.append((f"{also}cutmix {config.cutmix:g}", mix(everything, replace(config, **only), generator).faces))
+    if config.clean_tail > 0 and (warped or mixed):
         tail = augment(faces, flip & config.mirror, config, generator, clean=True)
         rows.append((f"last {100 * config.clean_tail:g} % of epochs", tail))
     return [(title, values[:, 0].round().to(torch.uint8).numpy()) for title, values in rows]

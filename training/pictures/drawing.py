@@ -16,6 +16,8 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from .diagram import shape_text
@@ -24,7 +26,7 @@ from .layer_text import kind_of
 from .saliency import enlarge
 from .trace import Call
 
-__all__ = ["Look", "draw_feature_maps", "draw_filters", "draw_looks", "draw_units"]
+__all__ = ["Look", "change_text", "draw_feature_maps", "draw_filters", "draw_looks", "draw_units"]
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
@@ -42,13 +44,16 @@ ROWS, SLICES, CELLS = 12, 16, 64
 MAP_COLUMNS, MAP_ROWS = 12, 4
 """Maps in a row; rows where a single face is shown."""
 
+LEAST_CHANGE = 0.01
+"""Least change of a probability that may have the strongest colour: next to nothing must not look like a finding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """Where a network looks in one face, for one label.
 
     ``said``: the label with its probability. ``cam``: (h, w) of Grad-CAM, None for a network without maps. ``fall``:
-    (S, S), fall of the label's probability where a patch covers it.
+    (S, S), fall of the label's probability, -1..1, where a patch covers it.
     """
 
     said: str
@@ -95,10 +100,11 @@ def _draw_strongest(target: Target, bank: FilterBank) -> None:
     count, inputs, _, _ = bank.weight.shape
     rows, columns, share = strongest(bank, ROWS, SLICES)
     tiles = bank.weight[rows[:, None], columns]
+    the = "" if columns.shape[1] == inputs else "the "
     mosaic = _Mosaic.of(tiles)
     shown = (
-        f"{len(rows)} of {count} filters, largest L2 norm first; of each the {columns.shape[1]} of {inputs} input "
-        f"slices of largest norm{_held(share)}; left the filter's number, above each slice its input's"
+        f"{_of(len(rows), count)} filters, largest L2 norm first; of each {the}{_of(columns.shape[1], inputs)} input "
+        f"slices, largest norm first{_held(share)}; left the filter's number, above each slice its input's"
     )
     figure, axis = _sheet(bank, shown, mosaic.pixels.shape)
     _show(figure, axis, mosaic.pixels, _scale(tiles), "gray")
@@ -249,10 +255,10 @@ def draw_looks(
         return left, top, (left, left + tile, top - tile, top)
 
     for row, (image, name) in enumerate(zip(images, names, strict=True)):
-        most = max(float(np.abs(look.fall).max()) for look in looks[row]) or 1.0
+        most = max(LEAST_CHANGE, *(float(np.abs(look.fall).max()) for look in looks[row]))
         left, top, extent = frame(row, 0, 0)
         axis.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest", aspect="auto")
-        axis.text(left, top + 0.04, name, fontsize=7.5, color=_INK, va="bottom")
+        axis.text(left, top + 0.04, _fitted(name, tile + 0.1, 7.5), fontsize=7.5, color=_INK, va="bottom")
         for group, look in enumerate(looks[row], 1):
             column = 1 + per_label * (group - 1)
             left, top, extent = frame(row, column, group)
@@ -261,8 +267,7 @@ def draw_looks(
                 _overlay_cam(axis, image, look.cam, extent)
                 left, _, extent = frame(row, column + 1, group)
             _overlay_fall(axis, image, look.fall, most, extent)
-            peak = 100 * float(look.fall.max())
-            told = f"covered: {peak:.2g} points less at most" if peak > 0 else "covered: never less"
+            told = change_text(look.fall)
             below = look.cam is None  # the label stands above the same tile
             axis.text(left, top - tile - 0.03 if below else top + 0.04, told, fontsize=6.5, color=_MUTED,
                       va="top" if below else "bottom")  # fmt: skip
@@ -272,6 +277,42 @@ def draw_looks(
     bar = figure.add_axes(place)
     _bar(figure, bar, -1, 1, "RdBu").set_ticks([-1, 0, 1], labels=["less\nprobable", "the same", "more\nprobable"])
     figure.savefig(target, format="png", dpi=_DPI)
+
+
+def change_text(fall: Floats) -> str:
+    """The most that covering a place takes from a probability and adds to it, in percentage points.
+
+    Args:
+        fall: of the probability, (S, S), -1..1.
+    """
+    less, more = (_points(100 * float(change.max())) for change in (fall, -fall))
+    if less == more == "< 0.1":
+        return "< 0.1 points either way"
+    unit = "" if less == "never" else " point" if less == "1" else " points"
+    first = f"{less}{unit} less"
+    if less != "never" or more == "never":
+        return f"{first}, {more} more"
+    return f"{first}, {more} point{'' if more == '1' else 's'} more"
+
+
+def _points(change: float) -> str:
+    if change <= 0:
+        return "never"
+    return "< 0.1" if change < 0.1 else f"{change:.0f}" if change >= 9.95 else f"{change:.1f}".removesuffix(".0")
+
+
+def _fitted(text: str, width: float, size_pt: float, weight: str = "normal") -> str:
+    """A text of at most ``width`` inches: cut in the middle where it is longer."""
+    font = FontProperties(size=size_pt, weight=weight)
+
+    def is_wide(shown: str) -> bool:
+        return bool(TextPath((0, 0), shown, prop=font).get_extents().width > 72 * width)
+
+    shown, kept = text, len(text)
+    while is_wide(shown) and kept > 2:
+        kept -= 1
+        shown = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+    return shown
 
 
 def _overlay_cam(axis: Any, image: NDArray[np.uint8], cam: Floats, extent: tuple[float, ...]) -> None:

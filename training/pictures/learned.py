@@ -160,8 +160,9 @@ def _looks(name: str, network: nn.Module, contract: Contract, faces: NamedFaces,
         how = f"Left: Grad-CAM of {layer} ({size}, enlarged); bright: speaks for the label. Right: {covered}."
     beside = "the label asked for" if settings.label is not None else "its second guess"
     note = (
-        f"{how} Each face by its own greatest. First the predicted label, then {beside}; probabilities are calibrated, "
-        f"of the head {contract.heads[0].name}."
+        f"{how} The caption: the most that covering takes from the label and adds to it; a face's colours reach to "
+        f"its greatest change, 1 point at least. First the predicted label, then {beside}; probabilities are "
+        f"calibrated, of the head {contract.heads[0].name}."
     )
     picture = _picture(
         "where_it_looks",

@@ -3,6 +3,7 @@ import os
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from fer_live.cli_errors import run_command
@@ -19,7 +22,8 @@ from fer_live.training.checkpoint import Checkpoint, save_checkpoint
 from fer_live.training.pictures import folder as picture_folder
 from fer_live.training.pictures.command import filters_command
 from fer_live.training.pictures.diagram import MAX_STEPS, diagram_steps
-from fer_live.training.pictures.filters import filter_banks, strongest
+from fer_live.training.pictures.drawing import Look, change_text, draw_filters, draw_looks
+from fer_live.training.pictures.filters import FilterBank, filter_banks, strongest
 from fer_live.training.pictures.learned import EVERY_LAYER, LookSettings, NamedFaces, learned_page, sample_faces
 from fer_live.training.pictures.page import Picture, Section, picture_page
 from fer_live.training.pictures.saliency import enlarge, grad_cam, last_conv_stage, occlusion
@@ -302,6 +306,67 @@ def test_clip_and_data(model: Path, tmp_path: Path) -> None:
     assert run(model, "--data", tmp_path / "d.npz", "--out", tmp_path / "data", *FAST) == 0
     for name in ("clip", "data"):
         assert (tmp_path / name / "where_it_looks.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("fall", "text"),
+    [
+        ([0.124, -0.0041], "12 points less, 0.4 more"),
+        ([0.01, -0.0005], "1 point less, < 0.1 more"),
+        ([0.0102, -0.413], "1 point less, 41 more"),
+        ([0.00097e-2, -0.0000001], "< 0.1 points either way"),
+        ([0.0003, -0.02], "< 0.1 points less, 2 more"),
+        ([0.0996, 0.01], "10 points less, never more"),
+        ([-0.01, -0.002], "never less, 1 point more"),
+        ([-0.02, 0.0], "never less, 2 points more"),
+        ([0.0, 0.0], "never less, never more"),
+    ],
+)
+def test_changes_are_told_in_points(fall: list[float], text: str) -> None:
+    assert change_text(np.array([fall], np.float32)) == text
+
+
+def drawn_by(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    return drawn
+
+
+@pytest.mark.parametrize("with_cam", [True, False])
+def test_titles_of_faces_do_not_touch(with_cam: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    cam = np.ones((6, 6), np.float32) if with_cam else None
+    fall = np.linspace(0.123, -0.456, 48 * 48, dtype=np.float32).reshape(48, 48)
+    look = Look("surprise 100 %", cam, fall)
+    drawn = drawn_by(monkeypatch)
+    names = ("photo-" * 12 + ".jpg, face 10", "short.jpg")
+    draw_looks(BytesIO(), "title", "note", faces48(2), names, [[look, look]] * 2)
+    renderer = FigureCanvasAgg(drawn[0]).get_renderer()
+    texts = [
+        text for text in drawn[0].axes[0].texts if text.get_position()[1] < drawn[0].axes[0].texts[1].get_position()[1]
+    ]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    assert len(boxes) == 2 * (1 + 2 * 2)
+    assert not any(one.overlaps(other) for number, one in enumerate(boxes) for other in boxes[:number])
+    assert texts[0].get_text().startswith("photo-") and "…" in texts[0].get_text()
+    assert texts[5].get_text() == "short.jpg"
+
+
+def test_next_to_nothing_is_pale(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = drawn_by(monkeypatch)
+    for most, strongest_colour in ((0.00001, 0.05), (0.005, 0.6), (0.2, 0.851)):
+        look = Look("sad 50 %", None, np.full((48, 48), most, np.float32))
+        draw_looks(BytesIO(), "title", "note", faces48(1), ("a",), [[look]])
+        overlay = drawn[-1].axes[0].images[-1]
+        assert float(np.max(overlay.get_alpha())) <= strongest_colour
+    assert float(np.max(overlay.get_alpha())) == pytest.approx(0.85)
+
+
+def test_all_slices_of_a_filter_are_called_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = drawn_by(monkeypatch)
+    for inputs, told in ((16, "of each all 16 input slices"), (20, "of each the 16 of 20 input slices")):
+        draw_filters(BytesIO(), FilterBank("x", "conv", np.ones((4, inputs, 3, 3), np.float32)))
+        note = " ".join(drawn[-1].axes[0].texts[1].get_text().split())
+        assert told in note and "all 4 filters" in note
 
 
 def test_net_without_convolutions(tmp_path: Path) -> None:
