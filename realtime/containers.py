@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -228,18 +229,36 @@ class Timeline:
     are shown; and a step ahead of more than ``LONGEST_PAUSE_S``.
     """
 
-    def __init__(self, start: Fraction, tick: Fraction, frame: Fraction, *, earliest: Fraction = Fraction(0)) -> None:
+    def __init__(
+        self,
+        start: Fraction,
+        tick: Fraction,
+        frame: Fraction,
+        *,
+        earliest: Fraction = Fraction(0),
+        joined: Callable[[Fraction], Fraction] = lambda moved: moved,
+    ) -> None:
         """A time line that starts at ``start`` of the file's own clock; all in seconds.
 
-        ``tick``: the least step; ``frame``: how long a frame usually lasts; ``earliest``: the first is put no earlier.
+        ``tick``: the least step; ``frame``: how long a frame usually lasts; ``earliest``: the first is put no earlier;
+        ``joined``: asked where another clock begins: by how much it is moved, given by how much it would be.
         """
         self._earliest = earliest
+        self._joined = joined
+        self._start = start
         self._offset = -start
         self._tick = tick
         self._frame = frame
         self._last: Fraction | None = None
         self._reached = Fraction(0)  # by stamps of the present clock
-        self._back: list[Fraction] = []  # stamps in a row before that
+        self._back: tuple[Fraction, ...] = ()  # stamps in a row before that
+        self.clocks = 1
+        """How many clocks there were so far."""
+
+    @property
+    def moved(self) -> Fraction:
+        """By how many seconds the present clock is moved; 0 before another one begins."""
+        return self._offset + self._start
 
     def place(self, stamp: Fraction | None) -> Fraction:
         """Seconds since the start for the next frame, whose time stamp is ``stamp`` seconds or unknown."""
@@ -266,12 +285,10 @@ class Timeline:
         if time <= last - _FAR_BACK_S or time > last + LONGEST_PAUSE_S:
             return self._begin(stamp, last + self._frame)
         if time > self._reached or (time == self._reached and not self._back):
-            self._back.clear()
+            self._back = ()
             self._reached = time
             return time
-        if self._back and stamp <= self._back[-1]:
-            self._back.clear()
-        self._back.append(stamp)
+        self._back = (*self._back, stamp) if self._back and stamp > self._back[-1] else (stamp,)
         if len(self._back) < _BACK_IN_A_ROW:
             return last
         self._begin(self._back[0], self._reached + self._frame)
@@ -280,7 +297,8 @@ class Timeline:
 
     def _begin(self, stamp: Fraction, time: Fraction) -> Fraction:
         """Another clock, on which ``stamp`` is at ``time``."""
-        self._offset = time - stamp
-        self._reached = time
-        self._back.clear()
-        return time
+        self.clocks += 1
+        self._offset = self._joined(time - stamp + self._start) - self._start
+        self._reached = stamp + self._offset
+        self._back = ()
+        return self._reached

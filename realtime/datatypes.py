@@ -48,6 +48,7 @@ class Frame:
     them, write-protected, for a run in which nothing is drawn: their rows may then be padded.
     ``index``: 0, 1, 2, … in the source's order. ``time_s``: presentation time in seconds since the source's start,
     from the container, or from a monotonic clock when live. ``limited_range``: luma is 16..235 (video), else 0..255.
+    ``moved_s``: by how much ``time_s`` is moved against the clock of a file whose time stamps begin anew; 0 elsewhere.
     """
 
     y: Plane
@@ -56,6 +57,7 @@ class Frame:
     index: int
     time_s: float
     limited_range: bool = True
+    moved_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.y.ndim != 2 or self.y.dtype != np.uint8 or 0 in self.y.shape:

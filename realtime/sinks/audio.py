@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,16 +28,21 @@ _MP3_IN_MP4_LEAST_RATE = 16000
 # The output's header waits for the first packet of every stream, and there is nothing to play before it.
 _PEEKED_PACKETS = 1000
 _EARLIEST = Fraction(-1)  # Encoders put up to some 50 ms of run-in before the start.
+_JOINT_S = 1  # how far apart picture and sound of one recording may end and the next ones begin
 
 
 @dataclass(slots=True)
 class _Track:
-    """One sound stream on its way; ``encode``: its packets are decoded and encoded to AAC."""
+    """One sound stream on its way; ``encode``: its packets are decoded and encoded to AAC.
+
+    ``timeline``: of the packets as they were; ``encoded``: of what was decoded from them, on the output's clock.
+    """
 
     given: AudioStream
     written: AudioStream
     encode: bool
     timeline: Timeline
+    encoded: Timeline
     filter: BitStreamFilterContext | None
 
 
@@ -59,6 +65,7 @@ class SoundCopier:
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._held: Packet[AudioStream] | None = None
         self._start = start_of(container)
+        self._moved = [Fraction(0)]
         self._damaged = False
         self.warnings: list[str] = []
 
@@ -69,15 +76,18 @@ class SoundCopier:
             ValueError, av.FFmpegError: the output takes none of this; go on without sound.
         """
         for given, first in self._sounding():
-            copy = _can_copy(given, first, output.format.name)
-            written = output.add_stream_from_template(given) if copy else _add_aac(given, output)
+            as_is = _can_copy(given, first, output.format.name)
+            written = output.add_stream_from_template(given) if as_is else _add_aac(given, output)
             if given.language is not None:
                 written.metadata["language"] = given.language
             written.disposition = given.disposition
             rate = given.codec_context.sample_rate
-            timeline = Timeline(Fraction(0), Fraction(1, rate), Fraction(1024, rate), earliest=_EARLIEST)
-            strip = BitStreamFilterContext("aac_adtstoasc", given) if copy and _is_adts(given, first) else None
-            self._tracks[given.index] = _Track(given, written, not copy, timeline, strip)
+            frame = Fraction(1024, rate)
+            tick = max(Fraction(1, rate), given.time_base or Fraction(0))
+            timeline = Timeline(self._start, tick, frame, earliest=_EARLIEST, joined=self._joined)
+            encoded = Timeline(Fraction(0), Fraction(1, rate), frame, earliest=_EARLIEST)
+            strip = BitStreamFilterContext("aac_adtstoasc", given) if as_is and _is_adts(given, first) else None
+            self._tracks[given.index] = _Track(given, written, not as_is, timeline, encoded, strip)
 
     def _sounding(self) -> list[tuple[AudioStream, Packet[AudioStream]]]:
         """The sound streams that can be used, each with its first packet; starts reading."""
@@ -108,16 +118,37 @@ class SoundCopier:
             self._warn(f"sound stream {index} is empty or begins late and is left out")
         return [(streams[index], first) for index, first in sorted(firsts.items())]
 
-    def until(self, end_s: Fraction | None) -> Iterator[Packet[AudioStream]]:
-        """Packets for the output that begin before ``end_s`` seconds; all that are left where it is None."""
+    def picture_moved(self, moved_s: float) -> None:
+        """Tell by how much the picture's times are moved from here on; the sound's then are by the same."""
+        moved = Fraction(round(moved_s * 1_000_000), 1_000_000)
+        if moved != self._moved[-1]:
+            self._moved.append(moved)
+
+    def until(self, end_s: Fraction | None, *, last: bool = False) -> Iterator[Packet[AudioStream]]:
+        """Packets for the output that begin before ``end_s`` seconds; all that are left where it is None.
+
+        Where another clock begins in the sound, no more come until the picture is :data:`_JOINT_S` further and has
+        surely told by how much its own was moved, unless this is the ``last`` that is asked for.
+        """
         while (packet := self._held or self._next()) is not None:
             self._held = packet
-            begins = packet.pts if packet.pts is not None else packet.dts
             track = self._tracks[packet.stream.index]
-            if end_s is not None and begins is not None and begins * packet.time_base >= end_s:
-                return
+            if packet.size:
+                timeline = copy(track.timeline)
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                time = timeline.place(None if stamp is None else stamp * packet.time_base)
+                waits = _JOINT_S if timeline.clocks > track.timeline.clocks and not last else 0
+                if end_s is not None and time + waits >= end_s:
+                    return
+                track.timeline = timeline
+                packet.pts = packet.dts = round(time / packet.time_base)
             self._held = None
             yield from self._encoded(track, packet) if track.encode else self._copied(track, packet)
+
+    def _joined(self, moved: Fraction) -> Fraction:
+        """By how much to move a clock that begins in the sound: as the picture's, where that began about then too."""
+        nearest = min(self._moved, key=lambda pictures: abs(pictures - moved))
+        return nearest if abs(nearest - moved) < _JOINT_S else moved
 
     def flush(self) -> Iterator[Packet[AudioStream]]:
         """What the encoders still hold; afterwards no more sound comes."""
@@ -135,29 +166,18 @@ class SoundCopier:
         self._warn("its sound does not fit the output and is left out")
 
     def _next(self) -> Packet[AudioStream] | None:
-        """The next packet, its times moved to the output's clock, which starts at 0."""
         try:
-            packet = next(self._packets, None)
+            return next(self._packets, None)
         except av.FFmpegError:
             self.note_damage()
             self._packets = iter(())
             return None
-        if packet is None:
-            return None
-        if packet.size:
-            start = round(self._start / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts - start
-            packet.dts = None if packet.dts is None else packet.dts - start
-        return packet
 
     def _copied(self, track: _Track, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
         if packet.size:
             base = packet.time_base
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            time = track.timeline.place(None if stamp is None else stamp * base)
-            packet.pts = packet.dts = round(time / base)
             # Matroska cannot begin before 0; without its run-in a codec needs one packet to be exact.
-            if time >= 0 or "matroska" not in track.written.container.format.name:
+            if (packet.pts or 0) >= 0 or "matroska" not in track.written.container.format.name:
                 try:
                     stripped = [packet] if track.filter is None else track.filter.filter(packet)
                 except av.FFmpegError:
@@ -172,7 +192,7 @@ class SoundCopier:
         try:
             for frame in track.given.decode(packet):
                 base = frame.time_base or packet.time_base
-                time = track.timeline.place(None if frame.pts is None else frame.pts * base)
+                time = track.encoded.place(None if frame.pts is None else frame.pts * base)
                 frame.time_base = Fraction(1, frame.sample_rate)
                 frame.pts = round(time * frame.sample_rate)
                 yield from track.written.encode(frame)

@@ -95,6 +95,7 @@ class VideoFileSink:
         self._held: Packet[VideoStream] | None = None
         self._last_ticks = -1
         self._key_ticks = 0
+        self._moved_s = 0.0
         self._count = 0
         self._finished = False
         self._own_warnings = left_over(self._file, copy_from)
@@ -141,9 +142,11 @@ class VideoFileSink:
             if self._container is None:
                 self._container = self._open()
             self._mux(self._container, self._stream.encode(self._prepare(frame)))
+            self._moved_s = frame.moved_s
             if self._input is not None and self._held is not None and self._held.pts is not None:
                 # Not up to the frame itself, which the encoder may hold: sound would run ahead of the picture.
                 sound = self._input.sound
+                sound.picture_moved(self._moved_s)
                 self._mux_sound(self._container, sound, sound.until(self._held.pts * self._tick))
         except (OSError, ValueError, av.FFmpegError) as error:
             raise self._failure(error) from self._cause(error)
@@ -190,9 +193,10 @@ class VideoFileSink:
             self._mux_held(container, self._frame_ticks)
             if self._input is not None:
                 end = (self._last_ticks + self._frame_ticks) * self._tick
-                whole = self._input.is_whole(self._count, end, self._frame_ticks * self._tick)
+                # Of several recordings in one file nobody knows where the last one ends.
+                whole = not self._moved_s and self._input.is_whole(self._count, end, self._frame_ticks * self._tick)
                 sound = self._input.sound
-                self._mux_sound(container, sound, sound.until(None if whole else end))
+                self._mux_sound(container, sound, sound.until(None if whole else end, last=True))
                 self._mux_sound(container, sound, sound.flush())
         finally:
             container.close()

@@ -177,14 +177,15 @@ class FileSource:
             stamp = frame.pts if frame.pts is not None else frame.dts
             time = timeline.place(None if stamp is None else stamp * (frame.time_base or base))
             planes = self._conversion.planes(frame)
-            yield Frame(*planes, index, float(time), self._info.colour.limited_range)
+            limited = self._info.colour.limited_range
+            yield Frame(*planes, index, float(time), limited, float(timeline.moved))
             index += 1
             frame = next(self._decoded, None)
         if self._stopped:
             return
         # A tenth and a second: the last frame may be shown for long, and edit lists may leave some out.
         last_s, duration = float(time), own_duration_of(self._stream)
-        if duration is not None and last_s + 1 < 0.9 * float(duration):
+        if duration is not None and timeline.clocks == 1 and last_s + 1 < 0.9 * float(duration):
             self._ends_s = (last_s, float(duration))
 
     def _decode(self) -> Iterator[VideoFrame]:

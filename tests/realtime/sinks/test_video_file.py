@@ -309,6 +309,14 @@ def test_sound_ends_with_the_picture_when_stopped_early(tmp_path: Path, audio: s
     assert tone(tmp_path / "out.mp4")[2] == pytest.approx(60 / 25, abs=0.06)
 
 
+@pytest.mark.parametrize("most", [57, 76, 80])
+def test_sound_ends_with_the_picture_of_joined_recordings_too(tmp_path: Path, most: int) -> None:
+    make_clip(tmp_path / "in.ts", frames=38, audio="aac")
+    (tmp_path / "in.ts").write_bytes((tmp_path / "in.ts").read_bytes() * 4)
+    copy(tmp_path / "in.ts", tmp_path / "out.mp4", most=most)
+    assert tone(tmp_path / "out.mp4")[2] == pytest.approx(most / 25, abs=0.1)
+
+
 def test_all_sound_streams_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "in.mkv"
     make_clip(tmp_path / "one.mp4", audio="aac")
@@ -349,6 +357,47 @@ def test_mpeg_transport_streams(tmp_path: Path, suffix: str) -> None:
     assert frames[0].time_s < 0.1
     assert [read_index(y) for _, y, _ in pictures(out)] == list(range(50))
     assert tone(out)[1] - frames[0].time_s == pytest.approx(1.0, abs=0.03)
+    assert sink.warnings == ()
+
+
+def onsets(path: Path) -> list[float]:
+    """When a tone sets in after silence, in seconds."""
+    found, loud = [], False
+    with av.open(str(path)) as container:
+        for block in container.decode(audio=0):
+            samples = np.abs(block.to_ndarray()[0]) > 0.1
+            if samples.any() and not loud:
+                found.append(float(block.pts * block.time_base) + int(np.argmax(samples)) / block.sample_rate)
+            loud = bool(samples.any())
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("name", "audio", "frames", "later_s"),
+    [
+        ("in.ts", "aac", 38, 0),  # its sound is longer than its picture by a part of a packet
+        ("in.ts", "aac", 20, 0),  # less than a second
+        ("in.ts", "aac", 12, 0),
+        ("in.mpg", "mp2", 38, 0),  # encoded anew
+        ("in.ts", "aac", 38, 36_000),  # a clock that was set
+    ],
+)
+def test_the_sound_of_joined_recordings_is_in_step(
+    tmp_path: Path, name: str, audio: str, frames: int, later_s: int, suffix: str
+) -> None:
+    parts = []
+    for part in range(6):
+        options = {"output_ts_offset": str(part * later_s)}
+        make_clip(tmp_path / name, frames=frames, audio=audio, container_options=options)
+        parts.append((tmp_path / name).read_bytes())
+    (tmp_path / name).write_bytes(b"".join(parts))
+    sink, given = copy(tmp_path / name, tmp_path / f"out{suffix}")
+    assert len(given) == len(pictures(tmp_path / f"out{suffix}")) == 6 * frames
+    # The middle of each: the first two frames after a joint may come early.
+    middles = [frame.time_s for frame in given if read_index(frame.y) == frames // 2]
+    assert np.diff(middles) == pytest.approx(frames / 25, abs=0.002)
+    assert onsets(tmp_path / f"out{suffix}") == pytest.approx(middles, abs=0.03)
     assert sink.warnings == ()
 
 
