@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedCommand
+from fer_live.terminals import is_terminal
 
 from .data.option import DATA_HELP, load_data
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
@@ -23,19 +25,12 @@ __all__ = ["train_command", "train_main"]
 def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
-    from .recipes.describe import LIST_COLUMNS, list_rows
+    from .recipes.describe import list_rows
+    from .recipes.listing import listing
 
     rows = list_rows(tuple(RECIPES.values()))
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(title="recipes", title_justify="left")
-        for number, column in enumerate(LIST_COLUMNS):
-            table.add_column(column, justify="right" if number in (1, 2) else "left", no_wrap=number <= 2)
-        for name, parameters, macs, *rest in rows:
-            table.add_row(name, f"{int(parameters):,}", f"{int(macs):,}", *rest)
-        Console().print(table)
+    if is_terminal(sys.stdout):
+        click.echo(listing(rows, shutil.get_terminal_size().columns))
     else:
         for row in rows:
             click.echo("\t".join(row))

@@ -37,7 +37,8 @@ def describe(recipe: Recipe) -> str:
     summary = summarise(recipe.model, recipe.contract())
     lines = [f"{recipe.name}: {recipe.about}", f"source: {recipe.source}"]
     if recipe.reported:
-        lines.append(f"reported: {recipe.reported} %")
+        in_per_cent = " in %" if any(map(str.isdigit, recipe.reported)) else ""
+        lines.append(f"reported{in_per_cent}: {recipe.reported}")
     if recipe.reconstructed:
         lines.append(f"chosen here, not in the source: {recipe.reconstructed}")
     cells = [("layer", "kind", "output", "parameters", "MACs")]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from urllib.error import URLError
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from click import unstyle
 
 from fer_live.errors import ModelError
 from fer_live.export.onnx_export import export_model
@@ -16,7 +18,9 @@ from fer_live.training.evaluation.predictors import load_predictor
 from fer_live.training.evaluation.splits import evaluate
 from fer_live.training.networks.layers import SqueezeExcitation
 from fer_live.training.networks.registry import initialise, network_class
-from fer_live.training.recipes.describe import recipes_page
+from fer_live.training.recipes.describe import describe, list_rows, recipes_page
+from fer_live.training.recipes.listing import listing
+from fer_live.training.recipes.recipe import PIXEL_MEAN, PIXEL_STD
 from fer_live.training.recipes.registry import RECIPES, ModelSpec, Recipe, build_model, fer2013_contract
 from fer_live.training.recipes.summary import summarise
 from fer_live.training.run.loop import train
@@ -97,6 +101,42 @@ def test_recipes_say_where_they_come_from() -> None:
 def test_the_page_of_recipes_is_up_to_date() -> None:
     page = Path(__file__).resolve().parents[3] / "docs" / "recipes.md"
     assert page.read_text(encoding="utf-8") == recipes_page(tuple(RECIPES.values()))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_list_fits_its_terminal(width: int) -> None:
+    rows = list_rows(tuple(RECIPES.values()))
+    lines = unstyle(listing(rows, width)).splitlines()
+    assert max(map(len, lines)) <= width
+    starts = [next(place for place, line in enumerate(lines) if line.split()[:1] == [row[0]]) for row in rows]
+    assert starts == sorted(set(starts))
+    assert "…" not in "".join(lines)
+    words = " ".join(" ".join(lines).split())
+    for row, start, end in zip(rows, starts, [*starts[1:], len(lines)], strict=True):
+        assert row[3] in words
+        told = list(takewhile(bool, lines[start:end]))
+        assert sorted(set(f"{row[4]} {row[5]}".split()) - set(" ".join(told).split())) == []
+        if width >= 80:
+            assert len(told) <= (1 if width == 200 else 2)
+            assert f"{int(row[1]) / 1e6:.2f} M" in told[0] and f"{int(row[2]) / 1e6:,.0f} M" in told[0]
+
+
+def test_what_was_chosen_here_is_told_of_the_recipe_that_has_it() -> None:
+    assert "30 epochs" not in RECIPES["resnet18_transfer_adam"].reconstructed
+    for name, recipe in RECIPES.items():
+        if name.startswith("athan_"):
+            base = recipe.reconstructed + RECIPES["athan_1"].reconstructed * ("as athan_1" in recipe.reconstructed)
+            assert f"mean {PIXEL_MEAN} and standard deviation {PIXEL_STD:g}" in base
+            assert "only black ones" in base
+
+
+def test_described_layers_do_something_and_figures_have_their_unit() -> None:
+    for name in ("udine_cnn", "cifar_cnn", "residual"):
+        text = describe(RECIPES[name])
+        assert "Identity" not in text and "Sequential" not in text
+        assert "Conv2d" in text
+    assert "reported in %: 66; disgust recall 0\n" in describe(RECIPES["udine_cnn"])
+    assert "reported: worse than plain\n" in describe(RECIPES["udine_cnn_undersample"])
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in RECIPES])
