@@ -76,12 +76,15 @@ class FaceFlow:
 
     Give it the frames with :meth:`look`, not necessarily all, then ask with :meth:`step` how the faces have moved
     since the frame that it was given before. All frames must be of one size.
+
+    ``change``: mean grey difference (0..255) of the last two frames that :meth:`is_cut` was asked of, coarsely.
     """
 
     def __init__(self) -> None:
         self._before: list[Plane] = []
         self._now: list[Plane] = []
         self._thumbnail: Plane | None = None
+        self.change = 0.0
 
     def is_cut(self, frame: Frame) -> bool:
         """Whether the frame shows another scene than the one this was asked of before."""
@@ -91,7 +94,8 @@ class FaceFlow:
         before, self._thumbnail = self._thumbnail, thumbnail
         if before is None:
             return False
-        return cv2.norm(thumbnail, before, cv2.NORM_L1) > CUT_DIFFERENCE * thumbnail.size
+        self.change = cv2.norm(thumbnail, before, cv2.NORM_L1) / thumbnail.size
+        return self.change > CUT_DIFFERENCE
 
     def look(self, frame: Frame) -> None:
         """Take a frame."""

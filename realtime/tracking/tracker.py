@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,22 @@ from numpy.typing import NDArray
 from fer_live.realtime.datatypes import Faces, Floats
 
 from .motion import MIN_LIKENESS, likeness
+from .trail import Course, Trail
 
 __all__ = ["LOST_AFTER_S", "Ids", "Tracker", "iou"]
 
 LOST_AFTER_S = 0.5
-"""How long a track outlives the last sight of its face, seconds."""
+"""How long a track outlives the last sight of its face, seconds: it is forgotten if it is not seen in the first frame
+that comes so much later."""
+
+STILL_EXPECTED_S = 0.5
+"""How long a face that was forgotten may well come back, though as another track, seconds."""
+
+DECIDED_S = 0.16
+"""How long a face that comes out from behind another may look unlike the one that is expected there, seconds."""
+
+BESIDE = 2.0
+"""A face may be partly behind another if their middles are no further apart than this share of the larger height."""
 
 UNCONFIRMED_S = 0.25
 """How long a face is followed that the detector does not see any more, seconds."""
@@ -37,9 +49,15 @@ class _Hidden:
     """A face that is out of sight: turned away, covered, missed, or replaced by another after a cut."""
 
     xyxy: Floats
-    picture: Floats
+    pictures: Floats  # (2, D): the last one, and one from before anything began to cover it
     seen_s: float
     least_likeness: float
+    course: Course | None  # None: it stays where it was
+    held_s: float = 0.0  # how long a face that may be this one was held back
+
+    def expected(self, time_s: float) -> Floats:
+        """The box (4,) where the face is if it went on as it moved before."""
+        return self.xyxy if self.course is None else self.course.at(time_s)
 
 
 class Tracker:
@@ -57,6 +75,9 @@ class Tracker:
         self.pictures: Floats = np.zeros((0, 0), np.float32)
         self.missed_s: NDArray[np.float64] = np.zeros(0)
         self._hidden: dict[int, _Hidden] = {}
+        self._trail = Trail()
+        self._forgot_s = -math.inf
+        self._holds = False
         self._next_id = 1
         self._before_s = self._now_s = 0.0
 
@@ -68,17 +89,36 @@ class Tracker:
     @property
     def is_unsettled(self) -> bool:
         """Whether a face was missed or lost so lately that it may come back."""
-        return bool(self._hidden) or bool(np.isfinite(self.missed_s).any())
+        return (
+            bool(self._hidden)
+            or bool(np.isfinite(self.missed_s).any())
+            or 0 <= self._now_s - self._forgot_s < STILL_EXPECTED_S
+        )
+
+    @property
+    def must_look(self) -> bool:
+        """Whether this frame is the last on which a lost face may be seen again, or one was held back on the last."""
+        return self._holds or any(self._is_over(track, self._now_s) for track in self._hidden.values())
 
     def next_frame(self, time_s: float) -> None:
-        """Another frame, shown at ``time_s``: forget who was lost too long ago, but nobody seen one frame before."""
+        """Another frame, shown at ``time_s``: forget who was not seen again in time, and everybody across a gap."""
         before_s, self._now_s = self._now_s, time_s
         self._before_s = before_s
-        self._hidden = {
-            key: track
-            for key, track in self._hidden.items()
-            if track.seen_s >= before_s or time_s - track.seen_s <= LOST_AFTER_S
-        }
+        self._trail.add(before_s, self.ids, self.faces.xyxy, self.pictures)
+        if not self._hidden:
+            return
+        if not 0 <= time_s - before_s <= LOST_AFTER_S:
+            self._hidden = {}
+            return
+        kept = {key: track for key, track in self._hidden.items() if not self._is_over(track, before_s)}
+        # Where another face has taken a place the old one is not waited for.
+        if any(track.least_likeness < REPLACED_LIKENESS for key, track in self._hidden.items() if key not in kept):
+            self._forgot_s = time_s
+        self._hidden = kept
+
+    @staticmethod
+    def _is_over(track: _Hidden, time_s: float) -> bool:
+        return time_s - track.seen_s >= LOST_AFTER_S - 1e-3
 
     def follow(self, moved: Faces, sure: NDArray[np.bool_], suddenly: NDArray[np.bool_]) -> None:
         """The faces have moved; those that are not ``sure`` (N,) were lost on the way.
@@ -103,9 +143,6 @@ class Tracker:
                 is moved, whether they agree or not.
         """
         ids, from_row = self._matched(found, pictures, followed)
-        new = np.flatnonzero(ids == 0)
-        ids[new] = np.arange(self._next_id, self._next_id + len(new))
-        self._next_id += len(new)
         for key in ids.tolist():
             self._hidden.pop(key, None)
         settled = _settled(found, self.faces, from_row, trust)
@@ -113,8 +150,17 @@ class Tracker:
         if unseen.any():
             # No face stays in sight where another stands now.
             covered = iou(self.faces.xyxy, found.xyxy).max(1, initial=0) > 0.4
+            if followed:
+                covered |= self._passed(unseen & ~covered, found.xyxy[from_row >= 0], ids[from_row >= 0])
             self._hide(unseen & (covered | (not followed)))
             unseen = ~np.isin(self.ids, ids)
+        held = self._held(found.xyxy, ids, from_row)
+        self._holds = bool(held.any())
+        if self._holds:
+            settled, ids, pictures = settled.only(~held), ids[~held], pictures[~held]
+        new = np.flatnonzero(ids == 0)
+        ids[new] = np.arange(self._next_id, self._next_id + len(new))
+        self._next_id += len(new)
         self.faces = Faces.joined((settled, self.faces.only(unseen)))
         missed_s = np.minimum(self.missed_s[unseen], self._now_s)
         self.missed_s = np.concatenate([np.full(len(ids), np.inf), missed_s])
@@ -123,7 +169,7 @@ class Tracker:
 
     def lose_all(self) -> None:
         """Another scene: no face is in sight any more, though the same may be found again."""
-        self._hide(np.ones(len(self.ids), np.bool_), REPLACED_LIKENESS)
+        self._hide(np.ones(len(self.ids), np.bool_), REPLACED_LIKENESS, moving=False)
 
     def _matched(self, found: Faces, pictures: Floats, followed: bool) -> tuple[Ids, NDArray[np.int64]]:
         """Ids (N,) of the tracks that faces continue, 0 for none, and the rows (N,) of those in sight, else -1."""
@@ -133,14 +179,20 @@ class Tracker:
         keys = [*self.ids.tolist(), *hidden]
         if not n or not keys:
             return ids, from_row
-        boxes = np.concatenate([self.faces.xyxy, *(self._hidden[key].xyxy[None] for key in hidden)])
-        known = [*self.pictures, *(self._hidden[key].picture for key in hidden)]
-        overlap, alike = iou(found.xyxy, boxes), likeness(pictures, np.stack(known))
+        tracks = [self._hidden[key] for key in hidden]
+        boxes = np.concatenate([self.faces.xyxy, *(track.xyxy[None] for track in tracks)])
+        expected = np.concatenate([self.faces.xyxy, *(track.expected(self._now_s)[None] for track in tracks)])
+        overlap = np.maximum(iou(found.xyxy, boxes), iou(found.xyxy, expected))
+        known = np.concatenate([np.repeat(self.pictures, 2, 0), *(track.pictures for track in tracks)])
+        alike = likeness(pictures, known).reshape(n, len(keys), 2).max(2)
         in_sight = np.arange(len(keys)) < len(self.ids)
-        least = np.array([-1.0] * len(self.ids) + [self._hidden[key].least_likeness for key in hidden])
+        least = np.array([-1.0] * len(self.ids) + [track.least_likeness for track in tracks])
         if not followed:  # pictures of neighbouring frames: a face that looks quite different took the other's place
             least[in_sight] = MIN_LIKENESS
-        allowed = np.where(in_sight, overlap >= MIN_IOU, _near(found.xyxy, boxes)) & (alike >= least)
+        # Where a face should be by now there may be another just as well, so it must look very much like it.
+        near = _near(found.xyxy, boxes) & (alike >= least)
+        near |= _near(found.xyxy, expected) & (alike >= REPLACED_LIKENESS)
+        allowed = np.where(in_sight, (overlap >= MIN_IOU) & (alike >= least), near)
         # Where the face was comes first, what it looked like decides between faces that cross.
         score = np.where(allowed, overlap + 0.5 * alike + in_sight, -np.inf)
         free = np.ones(len(keys), np.bool_)
@@ -153,12 +205,56 @@ class Tracker:
                 from_row[face] = track if in_sight[track] else -1
         return ids, from_row
 
-    def _hide(self, rows: NDArray[np.bool_], least_likeness: float = MIN_LIKENESS) -> None:
+    def _held(self, found: Floats, ids: Ids, from_row: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the boxes found (N, 4) get no id yet, (N,).
+
+        A face that is still partly behind another looks like neither. Where one that is hidden may come out, an unknown
+        face beside a known one is left for the next frames to tell.
+        """
+        held = np.zeros(len(found), np.bool_)
+        new, known = np.flatnonzero(ids == 0), np.flatnonzero(from_row >= 0)
+        if not self._hidden or not len(new) or not len(known):
+            return held
+        beside = _near(found[new], found[known], BESIDE)  # (new, known)
+        for track in self._hidden.values():
+            if track.course is None or track.held_s >= DECIDED_S:
+                continue
+            here = _near(found[new], np.stack([track.xyxy, track.expected(self._now_s)])).any(1)
+            if not (here & beside.any(1)).any():
+                continue
+            here &= (beside & self._passing(track.course, ids[known])).any(1)
+            if here.any():
+                track.held_s += max(0.0, self._now_s - self._before_s)
+                held[new] |= here
+        return held
+
+    def _passed(self, rows: NDArray[np.bool_], known: Floats, ids: Ids) -> NDArray[np.bool_]:
+        """Which of the rows (N,) of those in sight went behind one of the boxes known (M, 4), of tracks ``ids`` (M,).
+
+        What is followed of them is the other's face by then.
+        """
+        passed = np.zeros(len(rows), np.bool_)
+        beside = _near(self.faces.xyxy, known)
+        for row in np.flatnonzero(rows & beside.any(1)).tolist():
+            course = self._trail.course(int(self.ids[row]), math.inf)
+            passed[row] = course is not None and (beside[row] & self._passing(course, ids)).any()
+        return passed
+
+    def _passing(self, course: Course, ids: Ids) -> NDArray[np.bool_]:
+        """Which of the tracks (M,) pass a face on this course."""
+        others = [self._trail.course(key, math.inf) for key in ids.tolist()]
+        return np.array([other is not None and course.passes(other) for other in others], np.bool_)
+
+    def _hide(self, rows: NDArray[np.bool_], least_likeness: float = MIN_LIKENESS, *, moving: bool = True) -> None:
         if not rows.any():
             return
+        seen_s = min(self._before_s, self._now_s)
         for row in np.flatnonzero(rows).tolist():
-            key, face = int(self.ids[row]), self.faces.xyxy[row]
-            self._hidden[key] = _Hidden(face, self.pictures[row], self._before_s, least_likeness)
+            key, last = int(self.ids[row]), self.pictures[row]
+            course = self._trail.course(key, float(self.missed_s[row])) if moving else None
+            clear = self._trail.picture(key) if moving else None
+            pictures = np.stack([last, last if clear is None else clear])
+            self._hidden[key] = _Hidden(self.faces.xyxy[row], pictures, seen_s, least_likeness, course)
         stay = ~rows
         self.faces = self.faces.only(stay)
         self.ids, self.pictures, self.missed_s = self.ids[stay], self.pictures[stay], self.missed_s[stay]
@@ -175,11 +271,11 @@ def iou(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
 
 
-def _near(a: Floats, b: Floats) -> NDArray[np.bool_]:
-    """Whether (N, M) the middles of boxes are no further apart than the larger of them is high."""
+def _near(a: Floats, b: Floats, share: float = 1.0) -> NDArray[np.bool_]:
+    """Whether (N, M) the middles of boxes are no further apart than this share of the height of the larger of them."""
     apart = np.linalg.norm((a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2, axis=2)
     high = np.maximum((a[:, 3] - a[:, 1])[:, None], (b[:, 3] - b[:, 1])[None])
-    near: NDArray[np.bool_] = apart <= high
+    near: NDArray[np.bool_] = apart <= share * high
     return near
 
 

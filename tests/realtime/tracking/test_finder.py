@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.sources.video_file import FileSource
 from fer_live.realtime.testing.fakes import FakeDetector, grey_frame, shifted
-from fer_live.realtime.tracking.finder import EMPTY_S, FULL_SIZE_EVERY, STEADY_S, FaceFinder
+from fer_live.realtime.tracking.finder import EMPTY_S, FULL_SIZE_EVERY, MOVING_S, STEADY_S, FaceFinder
 from fer_live.realtime.tracking.tracker import iou
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -136,6 +138,50 @@ def test_a_face_that_is_covered_for_a_moment_keeps_its_id(portrait: np.ndarray) 
     assert ids[:5] == [[1]] * 5
     assert ids[5:11] == [[]] * 6
     assert ids[-5:] == [[1]] * 5
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([10, 15, 24, 25, 30, 50]), st.data())
+def test_a_face_that_is_missed_for_up_to_half_a_second_keeps_its_id_whenever_it_goes(
+    portrait: np.ndarray, fps: int, data: st.DataObject
+) -> None:
+    gone = data.draw(st.integers(1, fps // 2), "frames gone")
+    first = data.draw(st.integers(1, fps), "first of them")
+    covered = portrait.copy()
+    covered[50:210, 160:300] = np.random.default_rng(0).integers(0, 255, (160, 140), np.uint8)
+    shown = [portrait] * first + [covered] * gone + [portrait] * fps
+    truth = {index: face_at(0, 0) for index, grey in enumerate(shown) if grey is portrait}
+    frames = [grey_frame(grey, index, index / fps) for index, grey in enumerate(shown)]
+    ids, _ = run(FaceFinder(Told(truth)), frames)
+    assert ids[-1] == [1]
+    unseen = ids[first + gone :].count([])
+    assert unseen <= math.ceil(MOVING_S * fps), "it is found soon"
+    assert all(entry in ([], [1]) for entry in ids)
+
+
+def test_a_face_that_returns_a_little_later_is_found_soon(portrait: np.ndarray) -> None:
+    """Among others, who alone would be looked at every half second."""
+    wall = np.full((400, 1024), 90, np.uint8)
+    wall[:, :512] = portrait[:400]
+    both = wall.copy()
+    both[:, 512:] = portrait[:400]
+    here, there = face_at(0, 0), face_at(512, 0)
+    seen = Faces.joined([here, there])
+    shown = [both] * 5 + [wall] * 18 + [both] * 13
+    truth = {index: here if grey is wall else seen for index, grey in enumerate(shown)}
+    ids, _ = run(FaceFinder(Told(truth)), [grey_frame(grey, index) for index, grey in enumerate(shown)])
+    assert [len(entry) for entry in ids[23:]].count(1) <= math.ceil(MOVING_S * 25)
+    assert ids[-1] == [1, 3]
+
+
+def test_who_takes_anothers_place_where_nobody_moves_is_seen_at_once(portrait: np.ndarray) -> None:
+    """On every other frame nobody is followed then; whichever that is."""
+    other = portrait.copy()
+    other[40:240, 130:330] = cv2.flip(portrait, 0)[260:460, 130:330]
+    for first in (5, 6):
+        frames = [grey_frame(portrait if index < first else other, index) for index in range(10)]
+        ids, _ = run(FaceFinder(Told(face_at(0, 0))), frames)
+        assert ids == [[1]] * first + [[2]] * (10 - first)
 
 
 def test_an_empty_picture_is_looked_at_now_and_then() -> None:

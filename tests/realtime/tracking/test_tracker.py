@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_live.realtime.datatypes import Faces
-from fer_live.realtime.tracking.tracker import UNCONFIRMED_S, Tracker, iou
+from fer_live.realtime.tracking.tracker import DECIDED_S, UNCONFIRMED_S, Tracker, iou
 
 Box = tuple[float, float, float, float]
 
@@ -49,6 +49,82 @@ def test_a_track_survives_half_a_second_and_no_longer() -> None:
     assert found(tracker, 0.6) == []
     assert found(tracker, 1.2, (4, 0, 24, 20)) == [2]
     assert tracker.count == 2
+
+
+def test_a_lost_face_is_forgotten_by_the_first_frame_after_half_a_second_that_has_it_not() -> None:
+    for back, expected in ((14, 1), (15, 2)):  # at 26 frames a second half a second is 13 frames
+        tracker = Tracker()
+        found(tracker, 0.0, (0, 0, 20, 20))
+        for index in range(1, back):
+            assert found(tracker, index / 26 - 0.5 / 26) == []
+            assert tracker.must_look == (index == 14)
+        assert found(tracker, back / 26 - 0.5 / 26, (4, 0, 24, 20)) == [expected]
+
+
+def test_nobody_is_remembered_across_a_gap_nor_when_time_runs_back() -> None:
+    for time_s in (0.8, 0.0):
+        tracker = Tracker()
+        found(tracker, 0.1, (0, 0, 20, 20))
+        found(tracker, 0.2)
+        assert found(tracker, time_s, (0, 0, 20, 20)) == [2]
+
+
+def walk_behind(tracker: Tracker, kind: int) -> list[int]:
+    """A face of kind 0 walks to the right and is hidden for 0.3 s; one of ``kind`` comes out where it should be."""
+    for index in range(10):
+        found(tracker, index / 25, (8.0 * index, 0, 8.0 * index + 20, 20))
+    for index in range(10, 17):
+        assert found(tracker, index / 25) == []
+    return found(tracker, 17 / 25, (130, 0, 150, 20), kinds=(kind,))
+
+
+def test_a_face_that_walks_is_expected_further_on() -> None:
+    assert walk_behind(Tracker(), kind=0) == [1]
+
+
+def test_a_hidden_face_does_not_lend_its_id_to_a_new_one_where_it_is_expected() -> None:
+    assert walk_behind(Tracker(), kind=1) == [2]
+
+
+def test_who_is_expected_elsewhere_must_look_very_much_alike() -> None:
+    """As much as two people may look alike is enough where the face was, not where it should be."""
+    somewhat = np.zeros((1, 32), np.float32)
+    somewhat[0, :2] = 0.7, np.sqrt(1 - 0.49)
+    for x, expected in ((130, [2]), (74, [1])):
+        tracker = Tracker()
+        for index in range(10):
+            found(tracker, index / 25, (8.0 * index, 0, 8.0 * index + 20, 20))
+        found(tracker, 10 / 25)
+        tracker.next_frame(16 / 25)
+        tracker.find(faces((x, 0, x + 20, 20)), somewhat)
+        assert tracker.ids.tolist() == expected
+
+
+def cross(kinds: list[int]) -> list[list[int]]:
+    """A face passes in front of another, which comes out looking like each of ``kinds`` in turn, a frame each."""
+    tracker, ids = Tracker(), []
+    for index in range(10):
+        x = 4.0 * index
+        found(tracker, index / 25, (x, 0, x + 20, 20), (104 - x, 0, 124 - x, 20), kinds=(0, 1))
+    for index in range(10, 17):
+        x = 4.0 * index
+        assert found(tracker, index / 25, (x, 0, x + 20, 20)) == [1]
+    for index, kind in enumerate(kinds, 17):
+        x = 4.0 * index
+        boxes = ((x, 0, x + 20, 20), (104 - x, 0, 124 - x, 20))
+        ids.append(found(tracker, index / 25, *boxes, kinds=(0, kind)))
+    return ids
+
+
+def test_who_comes_out_from_behind_another_is_told_when_fully_seen() -> None:
+    assert cross([2, 2, 1]) == [[1], [1], [1, 2]]
+
+
+def test_somebody_else_who_comes_out_gets_a_new_id_in_a_moment() -> None:
+    ids = cross([2] * 6)
+    assert ids[0] == [1]
+    assert ids[-1] == [1, 3]
+    assert sum(entry == [1] for entry in ids) <= round(DECIDED_S * 25)
 
 
 def test_another_face_in_the_place_of_a_lost_one_is_another_track() -> None:
