@@ -222,7 +222,8 @@ class Tracker:
             here = _near(found[new], np.stack([track.xyxy, track.expected(self._now_s)])).any(1)
             if not (here & beside.any(1)).any():
                 continue
-            here &= (beside & self._passing(track.course, ids[known])).any(1)
+            passing = self._passing(track.course, ids[known], beside[here].any(0))
+            here &= (beside & passing).any(1)
             if here.any():
                 track.held_s += max(0.0, self._now_s - self._before_s)
                 held[new] |= here
@@ -237,13 +238,16 @@ class Tracker:
         beside = _near(self.faces.xyxy, known)
         for row in np.flatnonzero(rows & beside.any(1)).tolist():
             course = self._trail.course(int(self.ids[row]), math.inf)
-            passed[row] = course is not None and (beside[row] & self._passing(course, ids)).any()
+            passed[row] = course is not None and self._passing(course, ids, beside[row]).any()
         return passed
 
-    def _passing(self, course: Course, ids: Ids) -> NDArray[np.bool_]:
-        """Which of the tracks (M,) pass a face on this course."""
-        others = [self._trail.course(key, math.inf) for key in ids.tolist()]
-        return np.array([other is not None and course.passes(other) for other in others], np.bool_)
+    def _passing(self, course: Course, ids: Ids, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of the tracks (M,), of those ``asked`` for (M,), pass a face on this course."""
+        passing = np.zeros(len(ids), np.bool_)
+        for at in np.flatnonzero(asked).tolist():
+            other = self._trail.course(int(ids[at]), math.inf)
+            passing[at] = other is not None and course.passes(other)
+        return passing
 
     def _hide(self, rows: NDArray[np.bool_], least_likeness: float = MIN_LIKENESS, *, moving: bool = True) -> None:
         if not rows.any():
