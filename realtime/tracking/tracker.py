@@ -222,7 +222,7 @@ class Tracker:
             here = _near(found[new], np.stack([track.xyxy, track.expected(self._now_s)])).any(1)
             if not (here & beside.any(1)).any():
                 continue
-            passing = self._passing(track.course, ids[known], beside[here].any(0))
+            passing = self._passing(track.course, ids[known], np.asarray(beside[here].any(0)))
             here &= (beside & passing).any(1)
             if here.any():
                 track.held_s += max(0.0, self._now_s - self._before_s)
