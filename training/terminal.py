@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 import click
 
+from fer_live.terminals import is_terminal
+
 __all__ = ["pass_progress", "print_table"]
 
 
 @contextmanager
 def pass_progress(passes: int) -> Iterator[Callable[[str], None]]:
     """A bar on a terminal that takes a step, and says what was done, at each call; says nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda _: None
         return
     from rich.console import Console
@@ -28,7 +30,7 @@ def pass_progress(passes: int) -> Iterator[Callable[[str], None]]:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
     """A table with rules on a terminal, aligned columns elsewhere; the first ``words`` columns are text."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table
 

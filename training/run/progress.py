@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fer_live.terminals import is_terminal
+
 from .loop import Epoch
 
 __all__ = ["TrainingProgress", "training_progress"]
@@ -103,7 +105,7 @@ class TrainingProgress:
 @contextmanager
 def training_progress(epochs: int, batch_size: int) -> Iterator[TrainingProgress]:
     """A :class:`TrainingProgress` with a bar where stdout is a terminal."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         yield TrainingProgress(epochs, batch_size, None)
         return
     with Progress(

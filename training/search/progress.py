@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fer_live.terminals import is_terminal
 from fer_live.training.run.loop import Epoch
 
 from .run import Trial
@@ -71,7 +72,7 @@ class SearchProgress:
 @contextmanager
 def search_progress(trials: int, epochs: int) -> Iterator[SearchProgress]:
     """A :class:`SearchProgress` with a bar where stdout is a terminal."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         yield SearchProgress(trials, epochs, None)
         return
     with Progress(
