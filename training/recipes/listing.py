@@ -25,12 +25,15 @@ def listing(rows: Sequence[Sequence[str]], width: int) -> str:
     """
     names = max(len(row[0]) for row in rows)
     reported = max(len(row[4]) for row in rows)
-    sizes = [(f"{int(row[1]) / 1e6:.2f} M", f"{int(row[2]) / 1e6:,.0f} M") for row in rows]
-    heads = ("weights", "MACs")
-    kept = next(kept for kept in (2, 1, 0) if not kept or names + 9 * kept + 2 + min(reported, _FIGURES) < width)
-    left = names + 9 * kept + 2
+    sizes = [(f"{int(row[1]):,}", f"{int(row[2]):,}") for row in rows]
+    heads = ("parameters", "MACs")
+    wide = [2 + max(map(len, column)) for column in zip(heads, *sizes, strict=True)]
+    kept = next(
+        kept for kept in (2, 1, 0) if not kept or names + sum(wide[:kept]) + 2 + min(reported, _FIGURES) < width
+    )
+    left = names + sum(wide[:kept]) + 2
     beside = width - left - reported - 2 >= _BESIDE
-    title = "recipe".ljust(names) + "".join(head.rjust(9) for head in heads[:kept]) + "  reported %"
+    title = "recipe".ljust(names) + "".join(map(str.rjust, heads[:kept], wide)) + "  reported %"
     lines = [title.ljust(left + reported + 2) + "what it is" if beside else title]
     source = ""
     for row, numbers in zip(rows, sizes, strict=True):
@@ -38,7 +41,7 @@ def listing(rows: Sequence[Sequence[str]], width: int) -> str:
         if of != source:
             source = of
             lines += ["", *(click.style(line, underline=True) for line in _fold(of, width))]
-        first = click.style(name.ljust(names), bold=True) + "".join(number.rjust(9) for number in numbers[:kept])
+        first = click.style(name.ljust(names), bold=True) + "".join(map(str.rjust, numbers[:kept], wide))
         figures = _fold(told, max(10, width - left))
         if beside:
             folded = _fold(about, width - left - reported - 2)
