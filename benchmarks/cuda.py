@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from throughput import seconds
+from throughput import cost
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.errors import DeviceError, FerLiveError
@@ -230,7 +230,7 @@ def print_clips(clips: list[Path], frames: int) -> None:
             looped = Path(folder) / f"looped{clip.suffix}"
             count = repeat_clip(clip, looped, frames)
             live = [program, "--video", str(looped), "--out", str(Path(folder) / "out.mp4"), "--no-window", "--device"]
-            times = [[seconds([*live, device])[0] for device in devices] for _ in range(3)]
+            times = [[cost([*live, device])[0] for device in devices] for _ in range(3)]
             fps = [count / median(column) for column in zip(*times, strict=True)]
             cells = [clip.name, f"{count:,}", *(f"{value:.0f}" for value in fps), f"{fps[1] / fps[0]:.2f}"]
             print(f"| {' | '.join(cells)} |", flush=True)

@@ -1,8 +1,5 @@
 """Steadiness and promptness of labels on faces whose expression changes at known times."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -20,8 +17,6 @@ from fer_live.realtime.labels.transitions import (
     shown_labels,
     steadiness,
 )
-
-SHARED = Path(os.environ.get("FER_LIVE_SHARED", Path(__file__).parents[4] / "shared"))
 
 
 def held_to_the_target(tracks: list[Track], every: int) -> None:
@@ -54,14 +49,11 @@ def test_answers_drawn_anew_for_each_frame(fps: float, every: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def faded_faces() -> list[Track]:
+def faded_faces(fer2013_arrays: tuple[np.ndarray, ...]) -> list[Track]:
     """PublicTest images that the model labels rightly, under a jittering crop and a camera's noise."""
-    path = next((root / "fer2013.npz" for root in (SHARED, SHARED / "data") if (root / "fer2013.npz").exists()), None)
-    if path is None:
-        pytest.skip("no fer2013.npz; set FER_LIVE_SHARED to the folder that holds it")
-    with np.load(path) as arrays:
-        public = np.flatnonzero(arrays["usage"] == 1)[:300]
-        images, y = arrays["images"][public], arrays["emotion"][public].astype(np.int64)
+    images, expression, usage, _ = fer2013_arrays
+    public = np.flatnonzero(usage == 1)[:300]
+    images, y = images[public], expression[public].astype(np.int64)
     classifier = OnnxClassifier(asset_path(MODEL), Device.CPU)
     right = classifier.classify(images[:, None]).probabilities.argmax(axis=1) == y
     images, y = images[right], y[right]

@@ -175,7 +175,7 @@ def test_teachers_and_their_weight_go_together(dataset: Fer2013, teachers: Path,
 def test_another_teacher_is_another_run(dataset: Fer2013, teachers: Path, tmp_path: Path) -> None:
     student = TINY.with_options({"distill": 0.9, "cutmix": 0.5})
     train(student, dataset, tmp_path, device=CPU, bf16=False, teachers=load_live(teachers))
-    with pytest.raises(ModelError, match="another teachers"):
+    with pytest.raises(ModelError, match="other teachers"):
         train(student, dataset, tmp_path, device=CPU, bf16=False, teachers=ask(teachers, dataset, CPU)[0])
 
 
@@ -201,5 +201,5 @@ def test_the_script_stops_in_time_and_goes_on(
     assert load_fer2013(tmp_path / "pack").identity() == dataset.identity()
     again = script("--stage", "student", "--teachers", "stored", "--precision", "float32")
     assert "student-seed0 epoch 1" in again
-    with pytest.raises(ModelError, match="another teachers"):
+    with pytest.raises(ModelError, match="other teachers"):
         script("--stage", "student", "--teachers", "live", "--precision", "float32")
