@@ -18,14 +18,9 @@ import onnxruntime
 from fer_live.bundled import MODEL, MODEL_INT8, asset_path
 from fer_live.machine import measured_on
 from fer_live.model_metadata import INPUT_NAME
+from fer_live.training.evaluation.predictors import open_session
 
 BATCHES = (1, 4, 8, 32)
-
-
-def opened(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def ms_a_face(session: onnxruntime.InferenceSession, faces: np.ndarray, seconds: float) -> float:
@@ -44,7 +39,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="for each figure (default 1)")
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
-    sessions = {path: opened(path) for path in wanted.models}
+    sessions = {path: open_session(path.read_bytes(), threads=1, name=path.name) for path in wanted.models}
     size = next(iter(sessions.values())).get_inputs()[0].shape[-1]
     faces = np.random.default_rng(0).integers(0, 256, (max(BATCHES), 1, size, size), np.uint8)
     found: dict[tuple[Path, int], list[float]] = {}

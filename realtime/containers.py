@@ -47,9 +47,8 @@ Recordings of what moves in front of a camera do pause for hours. MP4 has no roo
 _TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
 _WAY_OUT = "give a video, GIF or image file"
 _FAR_BACK_S = 1
-_BACK_IN_A_ROW = (
-    3  # A picture stored between two others may be out of place with the next one; FFmpeg's order is right.
-)
+_BACK_IN_A_ROW = 3
+"""A picture stored between two others may be out of place with the next one; FFmpeg's order is right."""
 _MOST_PIXELS = 8192 * 8192  # twice what 8K video has
 
 
