@@ -22,6 +22,7 @@ from fer_live.realtime.planes import as_i420, pixels
 
 from .audio import SoundCopier
 from .encoders import FORMATS, choose_encoder, refuse_small
+from .scheduling import scheduling_kept
 from .targets import check_target, left_over
 
 __all__ = ["VideoFileSink"]
@@ -235,7 +236,8 @@ class VideoFileSink:
         self._stream = self._add_picture(container)
         if with_sound and self._input is not None:
             self._input.sound.add_streams(container)
-        container.start_encoding()
+        with scheduling_kept():
+            container.start_encoding()
         return container
 
     def _add_picture(self, container: av.container.OutputContainer) -> VideoStream:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from fer_live.realtime.datatypes import ColourTags, Frame, Plane
 from fer_live.realtime.planes import pixels
+from fer_live.realtime.sinks.scheduling import scheduling_kept
 
 __all__ = ["LEAST_WIDTH", "make_clip", "make_frame", "read_index", "repeat_clip"]
 
@@ -150,6 +151,8 @@ def make_clip(
             sound_stream = added
             length_s = times_s[-1] + 1 / fps if audio_s is None else audio_s
             sound = _tone(audio_start_s, float(length_s))
+        with scheduling_kept():
+            container.start_encoding()
         held = next(sound, None)
         for index, time_s in enumerate(times_s):
             picture = _stored(make_frame(*size_wh, index, time_s, seed), turns)

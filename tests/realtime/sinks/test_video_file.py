@@ -240,6 +240,19 @@ def test_other_codecs(tmp_path: Path, codec: str, suffix: str, capfd: pytest.Cap
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no list of threads")
+@pytest.mark.parametrize("codec", ["h264", "av1", "vp9"])
+def test_no_thread_is_a_real_time_one(tmp_path: Path, codec: str) -> None:
+    """SVT-AV1 makes its threads and its caller such ones where it may, as root: the machine stood still."""
+    threads = Path("/proc/self/task")
+    usual = os.sched_getscheduler(0)
+    with VideoFileSink(tmp_path / "out.mkv", INFO, copy_from=None, codec=codec) as sink:
+        sink.write(make_result(make_frame(96, 64)))
+        assert {os.sched_getscheduler(int(thread.name)) for thread in threads.iterdir()} == {usual}
+        sink.finish()
+    assert os.sched_getscheduler(0) == usual
+
+
 # The sound
 
 
