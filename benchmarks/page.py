@@ -28,6 +28,7 @@ DATA = "DATA"
 COMMANDS: Mapping[str, Sequence[str]] = {
     "files": ("throughput.py", FOUR, "grid_four_1080p.mp4", GROUP),
     "analysis": ("throughput.py", "--analysis", FOUR),
+    "startup": ("startup.py", FOUR),
     "quality": ("quality.py", *FACES),
     "classifier": ("classifier.py",),
     "live": ("latency.py", FOUR),
