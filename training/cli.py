@@ -7,17 +7,24 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fer_live.cli_errors import debug_option, run_command
 from fer_live.cli_options import HeadedCommand
+from fer_live.errors import DataError
 from fer_live.terminals import is_terminal
 
 from .data.option import DATA_HELP, load_data
 from .options import ARGUMENT, RECIPE, chosen_recipe, hardware_options, setting_options
 from .recipes.registry import RECIPES, Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from .data.fer2013 import Fer2013
+    from .distributed import Ranks
 
 __all__ = ["train_command", "train_main"]
 
@@ -49,7 +56,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
     type=click.Path(path_type=Path),
     multiple=True,
     help="Whom the student of --distill learns from: a model.pt, or several, this option for each (they have seen the "
-    "images, so they tell less of them), or an .npz or folder of teachers that have not; see docs/training.md.",
+    "images, so they tell less of them), or an .npz or folder of teachers that have not; see docs/training.md. Without "
+    "it flagship trains its own first.",
 )
 @click.option(
     "--start-from",
@@ -108,6 +116,7 @@ def train_command(
     from .distillation.teachers import load_teachers
     from .distributed import together
     from .run.loop import train
+    from .run.own_teachers import TEACHER_OF
     from .run.progress import training_progress
 
     where = choose_device(device)
@@ -116,36 +125,36 @@ def train_command(
         torch.set_num_threads(threads)
     dataset = load_data(data)
     computing = f"{where.type}, {'bf16' if bf16 else 'float32'}, {torch.get_num_threads()} CPU threads"
-    with (
-        together(where) as ranks,
-        training_progress(chosen.train.epochs, chosen.train.batch_size) as progress,
-    ):
+    with together(where) as ranks:
         if ranks.world > 1:
             computing = f"{ranks.world} processes of {computing}"
         click.echo(f"recipe {chosen.name}, {len(dataset.images):,} images, {computing}; run folder {folder}")
-        try:
-            taught_by = None
-            if teachers:
-                taught_by = load_teachers(teachers, dataset, bf16=bf16, ranks=ranks, on_asked=progress.on_asked)
-            model = train(
-                chosen,
-                dataset,
-                folder,
-                device=where,
-                bf16=bf16,
-                ranks=ranks,
-                teachers=taught_by,
-                start=load_checkpoint(start_from) if start_from is not None else None,
-                on_step=progress.on_step,
-                on_epoch=progress.on_epoch,
-                on_note=progress.on_note,
-            )
-        except KeyboardInterrupt:
-            progress.close()
-            click.echo(
-                f"stopped after {progress.epochs_done} whole epochs; the same command goes on from there", err=True
-            )
-            raise
+        if not teachers and chosen.train.distill > 0 and chosen.name in TEACHER_OF:
+            teachers = (_own_teachers(chosen.name, dataset, folder, where, bf16, ranks),)
+        with training_progress(chosen.train.epochs, chosen.train.batch_size) as progress:
+            try:
+                taught_by = None
+                if teachers:
+                    taught_by = load_teachers(teachers, dataset, bf16=bf16, ranks=ranks, on_asked=progress.on_asked)
+                model = train(
+                    chosen,
+                    dataset,
+                    folder,
+                    device=where,
+                    bf16=bf16,
+                    ranks=ranks,
+                    teachers=taught_by,
+                    start=load_checkpoint(start_from) if start_from is not None else None,
+                    on_step=progress.on_step,
+                    on_epoch=progress.on_epoch,
+                    on_note=progress.on_note,
+                )
+            except KeyboardInterrupt:
+                progress.close()
+                click.echo(
+                    f"stopped after {progress.epochs_done} whole epochs; the same command goes on from there", err=True
+                )
+                raise
     if progress.epochs_done < chosen.train.epochs:
         click.echo(
             f"no better PublicTest accuracy for {chosen.train.patience} epochs: stopped after {progress.epochs_done}"
@@ -153,6 +162,38 @@ def train_command(
     click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
     quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
     click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")
+
+
+def _own_teachers(recipe: str, dataset: Fer2013, folder: Path, where: torch.device, bf16: bool, ranks: Ranks) -> Path:
+    """What a student learns from whose recipe has teachers of its own; they are trained first if they are not there."""
+    from .run.own_teachers import FOLDS, TEACHER_OF, epoch_line, own_teachers, train_own_teachers
+
+    found = own_teachers(folder, where)
+    if found.exists():
+        return found
+    if ranks.world > 1:
+        raise DataError(
+            f"recipe {recipe} trains its teachers in one process: make them by python -m fer_live.training.flagship "
+            "--stage teachers, then give --teachers; or give --distill 0"
+        )
+    click.echo(
+        f"recipe {recipe} learns from {FOLDS} networks of recipe {TEACHER_OF[recipe]}: they are trained first, in "
+        f"{folder / 'teachers'}; --distill 0 goes without"
+    )
+    try:
+        images, share = train_own_teachers(
+            recipe,
+            dataset,
+            folder,
+            device=where,
+            bf16=bf16,
+            on_epoch=lambda name, epoch: click.echo(epoch_line(name, epoch)),
+        )
+    except KeyboardInterrupt:
+        click.echo("stopped among the teachers; the same command goes on from their last whole epoch", err=True)
+        raise
+    click.echo(f"the teachers find the labels of {share:.2%} of {images:,} images that they have not seen")
+    return own_teachers(folder, where)
 
 
 def _describe(recipe: Recipe, out: Path | None) -> None:

@@ -134,16 +134,12 @@ class _Work:
 
     def teach(self, folds: int, seeds: tuple[int, ...]) -> None:
         """Train the teachers and ask them."""
-        import torch
+        from .run.own_teachers import train_own_teachers
 
-        from .distillation.teachers import ask
-        from .run.fold_teachers import train_teachers
-
-        torch.backends.cudnn.benchmark = True  # batches are of one size
-        train_teachers(
-            RECIPES["flagship_teacher"],
+        images, share = train_own_teachers(
+            "flagship",
             self._dataset,
-            self._out / "teachers",
+            self._out,
             folds=folds,
             seeds=seeds,
             device=self._device,
@@ -151,10 +147,8 @@ class _Work:
             on_step=self._on_step,
             on_epoch=_say,
         )
-        stored, share = ask(self._out / "teachers", self._dataset, self._device)
-        stored.write(self._out / "teacher_logits.npz")
         click.echo(
-            f"written: {self._out / 'teacher_logits.npz'}, of {len(stored.hashes):,} images; labels that the teachers "
+            f"written: {self._out / 'teacher_logits.npz'}, of {images:,} images; labels that the teachers "
             f"find on images that they have not seen: {share:.2%}"
         )
 
@@ -208,13 +202,10 @@ class _Work:
             partial.write_text(json.dumps(figures, indent=2) + "\n")
 
     def _teachers(self, kind: str) -> Teachers:
-        from .distillation.teachers import TEACHERS, load_teachers
+        from .distillation.teachers import load_teachers
+        from .run.own_teachers import own_teachers
 
-        folder = self._out / "teachers"
-        if kind == "auto":
-            kind = "live" if self._device.type == "cuda" and (folder / TEACHERS).exists() else "stored"
-        path = folder if kind == "live" else self._out / "teacher_logits.npz"
-        return load_teachers([path], self._dataset, bf16=self._bf16)
+        return load_teachers([own_teachers(self._out, self._device, kind)], self._dataset, bf16=self._bf16)
 
     def _on_step(self, epoch: int, step: int, steps: int) -> None:
         if time.monotonic() > self._deadline:
@@ -222,10 +213,9 @@ class _Work:
 
 
 def _say(name: str, epoch: Epoch) -> None:
-    click.echo(
-        f"{name} epoch {epoch.epoch + 1}: loss {epoch.train_loss:.4f}, PublicTest {epoch.public_accuracy:.2%}, "
-        f"{epoch.images_per_s:,.0f} images/s, {epoch.elapsed_s:.0f} s"
-    )
+    from .run.own_teachers import epoch_line
+
+    click.echo(epoch_line(name, epoch))
 
 
 def flagship_main() -> None:

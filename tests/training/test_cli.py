@@ -3,7 +3,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from contextlib import nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
@@ -19,8 +20,9 @@ from fer_live.training.checkpoint import load_checkpoint, save_checkpoint
 from fer_live.training.cli import train_command
 from fer_live.training.data.fer2013 import Usage
 from fer_live.training.device import choose_bf16, choose_device
+from fer_live.training.distributed import Ranks
 from fer_live.training.recipes.describe import LIST_COLUMNS, describe
-from fer_live.training.recipes.registry import RECIPES, TrainConfig
+from fer_live.training.recipes.registry import RECIPES, ModelSpec, TrainConfig
 from fer_live.training.report.command import eval_command
 from fer_live.training.testing import synthetic_fer2013, untrained_checkpoint
 
@@ -179,6 +181,41 @@ def test_checkpoints_teach(data: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert train(*command, *teachers) == 1
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1, err
+
+
+def test_one_command_trains_the_flagship_and_its_teachers(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = replace(
+        RECIPES["residual_tiny"], model=ModelSpec("residual", {"widths": [8, 16], "blocks": 1, "dropout": 0.0})
+    )
+    monkeypatch.setitem(RECIPES, "flagship_teacher", tiny.with_options({"epochs": 1, "batch_size": 64}))
+    monkeypatch.setitem(RECIPES, "flagship", replace(tiny.with_options({"distill": 0.7}), name="flagship"))
+    out = tmp_path / "run"
+    command = ("--data", data, "--out", out, *SETTINGS[2:], "--recipe", "flagship", "--epochs", "1")
+    stopped = []
+
+    def stop(name: str, epoch: object) -> str:
+        stopped.append(name)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr("fer_live.training.run.own_teachers.epoch_line", stop)
+        assert train(*command) == 130
+    assert stopped == ["fold0-seed0"]
+    assert "the same command goes on" in capsys.readouterr().err
+    assert train(*command) == 0
+    said = capsys.readouterr().out
+    assert "learns from 5 networks of recipe flagship_teacher" in said
+    assert said.index("fold4-seed0 epoch 1") < said.index("epoch   1/1") < said.index(f"finished: {out / 'model.pt'}")
+    assert {path.name for path in out.glob("teacher*")} == {"teachers", "teacher_logits.npz"}
+    assert train(*command) == 0
+    again = capsys.readouterr().out
+    assert "finished already" in again and "fold0" not in again
+    monkeypatch.setattr("fer_live.training.distributed.together", lambda _: nullcontext(Ranks(0, 0, 2)))
+    assert train(*command, "--out", tmp_path / "other") == 1
+    assert "fer_live.training.flagship --stage teachers" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(
