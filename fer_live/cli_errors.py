@@ -6,15 +6,17 @@ Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from .errors import FerLiveError
+from .printable import printable
 
 __all__ = ["completion_variable", "debug_option", "one_line", "run_command"]
 
@@ -61,6 +63,7 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
 
         return shell_complete(command, {}, prog, variable, asked)
     debug = False
+    _take_any_name(sys.stdout)
     try:
         with command.make_context(prog, list(sys.argv[1:] if arguments is None else arguments)) as context:
             debug = bool(context.meta.get(_DEBUG))
@@ -94,6 +97,14 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
         return _fail(f"{prog}: error: unexpected {type(error).__name__}: {one_line(error)}{hint}", debug, 1)
 
 
+def _take_any_name(stream: TextIO | None) -> None:
+    """Names that the encoding of ``stream`` lacks are to be escaped, as on stderr; a run must not fail over its last
+    line. On Windows a file or pipe has the country's code page.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+
+
 def completion_variable(prog: str) -> str:
     """The environment variable by which a shell asks a command what could come next."""
     return f"_{prog}_COMPLETE".replace("-", "_").upper()
@@ -107,7 +118,7 @@ def one_line(error: BaseException) -> str:
     line = " ".join(str(error).split()) or type(error).__name__
     if len(line) > _MOST_CHARACTERS:
         line = f"{line[:_MOST_CHARACTERS]}…"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+    return printable(line)
 
 
 def _fail(message: str, debug: bool, code: int) -> int:

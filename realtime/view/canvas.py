@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_live.printable import printable
 from fer_live.realtime.datatypes import Frame, Plane
 
 __all__ = ["SMALLEST_TEXT", "Canvas", "Colour", "even", "ink_on", "line_height", "text_sprite", "word_width"]
@@ -119,7 +120,7 @@ def text_sprite(words: Sequence[str], size: int, ink: Colour, ground: Colour, *,
 
     Each word is kept once rendered, so give apart what changes apart.
     """
-    patches = [_word(word, size, ink, ground, limited_range) for word in words]
+    patches = [_word(printable(word), size, ink, ground, limited_range) for word in words]
     planes = (np.concatenate(parts, axis=1) for parts in zip(*patches, strict=True))
     return Canvas(*planes, limited_range=limited_range)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import cv2
 
+from fer_live.printable import printable
 from fer_live.realtime.channel import Aborted, Channel
 from fer_live.realtime.colour import frame_to_bgr
 from fer_live.realtime.datatypes import Result
@@ -44,6 +45,9 @@ def why_no_display() -> str | None:
         return f"no display: DISPLAY={display} does not answer within {TRY_S:.0f} s"
     return None if tried.returncode == 0 else f"no display: no window can be opened on DISPLAY={display}"
 
+
+_WINDOW = "fer-live"
+"""What OpenCV finds the window by, apart from its title: Qt's finds none whose name is not ASCII."""
 
 PAINT_MS = 5
 """Given to the window for each picture at least: after 1 or 2 ms, on a busy machine, Qt had painted nothing."""
@@ -91,9 +95,10 @@ class Window:
 
     def run(self) -> None:
         """Show until the end."""
-        cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(self._title, *_fitting(self._size_wh))
-        cv2.setMouseCallback(self._title, self._clicked)
+        cv2.namedWindow(_WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.setWindowTitle(_WINDOW, printable(self._title))
+        cv2.resizeWindow(_WINDOW, *_fitting(self._size_wh))
+        cv2.setMouseCallback(_WINDOW, self._clicked)
         try:
             while not self._quit:
                 if self._is_frozen():
@@ -112,7 +117,7 @@ class Window:
         except Aborted:
             pass  # the pipeline raises the reason
         finally:
-            cv2.destroyWindow(self._title)
+            cv2.destroyWindow(_WINDOW)
 
     def _show(self, result: Result) -> None:
         began_s = time.perf_counter()
@@ -143,7 +148,7 @@ class Window:
 
     def _draw(self) -> None:
         frame = self._last.frame if self._last is not None else self._overlay.blank(self._size_wh)
-        cv2.imshow(self._title, frame_to_bgr(self._overlay.over(frame, self._last)))
+        cv2.imshow(_WINDOW, frame_to_bgr(self._overlay.over(frame, self._last)))
         self._drawn_s = time.perf_counter()
 
     def _keys(self, wait_s: float) -> None:
@@ -153,7 +158,7 @@ class Window:
             # In pieces: signals are not seen inside, and time stamps may jump by hours.
             pressed = cv2.waitKeyEx(max(PAINT_MS, round(1e3 * min(left_s, PUMP_S))))
             action = action_of(pressed)
-            closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+            closed = cv2.getWindowProperty(_WINDOW, cv2.WND_PROP_VISIBLE) < 1
             if action is Action.QUIT or closed:
                 self._quit = True
                 self._on_quit()
