@@ -1,3 +1,6 @@
+import io
+import sys
+
 import click
 import pytest
 
@@ -45,6 +48,20 @@ def test_what_a_broken_file_says_cannot_steer_the_terminal(capsys: pytest.Captur
     told = capsys.readouterr().err
     assert told.startswith("tool: error: label \\x1b[31m \\ud800 xxx") and told.endswith("x…\n")
     assert len(told) < 1100
+
+
+@pytest.mark.parametrize(("encoding", "told"), [("cp1252", b"\\u65e5.mp4"), ("utf-8", "日.mp4".encode())])
+def test_a_name_that_stdout_lacks_is_no_failure(
+    encoding: str, told: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def tool() -> None:
+        click.echo("written to 日.mp4, caf\udce9.mp4")
+
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    assert run_command(tool, "tool", []) == 0, capsys.readouterr().err
+    assert written.getvalue() == b"written to " + told + b", caf\\udce9.mp4\n"
 
 
 def test_usage_errors_and_help(capsys: pytest.CaptureFixture[str]) -> None:

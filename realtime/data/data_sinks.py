@@ -141,7 +141,7 @@ class EventSink:
         self._ended = True
         frame_s = float(1 / (self._info.fps or 25))
         observed = Observed(self._info, self._source, self._folder, self._began, (self._end_s or 0.0) + frame_s)
-        self.file.write(self._write(self._finder.end(), observed).encode())
+        self.file.write(self._write(self._finder.end(), observed).encode(errors="backslashreplace"))
 
 
 def _to_stdout(data: bytes) -> Any:

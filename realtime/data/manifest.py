@@ -105,9 +105,10 @@ def write_manifest(output: Path, document: dict[str, Any]) -> Path:
     """
     path = manifest_path(output)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Bytes of a name that are no UTF-8 become escapes of JSON, which give the same name again.
     text = json.dumps({"output": output.name, **document}, indent=2, ensure_ascii=False) + "\n"
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)

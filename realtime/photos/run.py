@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from fer_live.cli_errors import one_line
 from fer_live.errors import SinkError, SourceError
+from fer_live.printable import printable
 from fer_live.realtime.data.manifest import run_facts
 from fer_live.realtime.data.outputs import DataOutputs
 from fer_live.realtime.datatypes import Detector, SourceInfo
@@ -84,7 +85,7 @@ class PhotoRun:
         options = self._options
         self.paths = images_in(self._place, PHOTO_SUFFIXES) if self._is_folder else [self._place]
         self._targets = _targets(self._place, self.paths, options.video.out, self._is_folder)
-        self._names = {index: self._name or path.name for index, path in enumerate(self.paths)}
+        self._names = {index: printable(self._name or path.name) for index, path in enumerate(self.paths)}
         info = SourceInfo(str(self._place), (1, 1), None, len(self.paths), is_live=False)
         self._detector, self._classifier = open_models(options.engine, info, stack, self._tell)
         if options.view.anonymise is not None:

@@ -81,4 +81,4 @@ class ReportSink:
         self._written = True
         self._gathering.end()
         told = Told(self._info, self._facts, self._counts.as_document(), self._began, whole)
-        self.file.write(report_page(self._gathering, told).encode())
+        self.file.write(report_page(self._gathering, told).encode(errors="backslashreplace"))

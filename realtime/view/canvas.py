@@ -120,7 +120,7 @@ def text_sprite(words: Sequence[str], size: int, ink: Colour, ground: Colour, *,
 
     Each word is kept once rendered, so give apart what changes apart.
     """
-    patches = [_word(printable(word), size, ink, ground, limited_range) for word in words]
+    patches = [_word(word, size, ink, ground, limited_range) for word in words]
     planes = (np.concatenate(parts, axis=1) for parts in zip(*patches, strict=True))
     return Canvas(*planes, limited_range=limited_range)
 
@@ -189,7 +189,7 @@ def _word(word: str, size: int, ink: Colour, ground: Colour, limited_range: bool
 @lru_cache(maxsize=1024)
 def _mask(word: str, size: int) -> NDArray[np.int32]:
     """Coverage 0..256 of a word in a box ``size`` pixels high, drawn four times larger and averaged down."""
-    finer = 4
+    word, finer = printable(word), 4
     font = cv2.FONT_HERSHEY_DUPLEX
     scale = finer * size * 0.62 / 22  # a capital of this font is 22 pixels high at scale 1
     thick = max(1, round(finer * size / 18))

@@ -31,7 +31,14 @@ def environment() -> dict[str, str]:
 def run(*arguments: object, stdin: IO[bytes] | None = None) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM, *map(str, arguments)]
     return subprocess.run(
-        command, stdin=stdin, capture_output=True, text=True, timeout=120, env=environment(), check=False
+        command,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        env=environment(),
+        check=False,
     )
 
 
@@ -125,6 +132,23 @@ def test_works_where_nobody_can_be_told_anything(clip: Path, tmp_path: Path, tin
     done = subprocess.run(["sh", "-c", line, "sh", *map(str, arguments)], env=environment(), timeout=120, check=False)
     assert done.returncode == 0
     assert frame_indexes(tmp_path / "out.mp4") == list(range(50))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_name_that_is_no_text(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    """From an archive of another country's, say: the whole run must not fail when its name is written at the end."""
+    video, stem = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4")), os.fsdecode(b"caf\xe9")
+    video.write_bytes(clip.read_bytes())
+    written = [tmp_path / f"{stem}-{name}" for name in ("a.mp4", "a.csv", "a.parquet", "a.eaf", "boris.csv", "a.html")]
+    out, table, other, eaf, boris, page = written
+    outputs = ["--save", table, "--save", other, "--events", eaf, "--events", boris, "--report", page]
+    done = run("--video", video, "--out", out, *outputs, "--model", tiny_model)
+    assert done.returncode == 0, done.stderr
+    assert all(path.is_file() for path in written)
+    manifest = json.loads(Path(f"{table}.manifest.json").read_text())
+    assert (manifest["source"]["name"], manifest["output"]) == (str(video), table.name)
+    assert "caf\\udce9.mp4" in page.read_text(encoding="utf-8")
+    assert "/caf%E9.mp4" in eaf.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

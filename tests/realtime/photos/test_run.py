@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 
 from fer_live.cli_errors import run_command
 from fer_live.realtime.cli import command
-from fer_live.realtime.data.options import DataOptions
+from fer_live.realtime.data.options import TABLE_SUFFIXES, DataOptions
 from fer_live.realtime.photos.picture import read_picture
 from fer_live.realtime.photos.run import PhotoRun
 from fer_live.realtime.run_options import RunOptions
@@ -55,6 +57,16 @@ def test_one_photo(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert manifest["source"] == {"name": str(sample), "photos": 1, "failed": {}}
     assert manifest["exit_state"] == "complete" and manifest["detector"] == {"name": "yunet", "finest_px": None}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "faces.csv.manifest.json", "out.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+def test_a_name_that_is_no_text(suffix: str, sample: Path, tmp_path: Path) -> None:
+    photo, table = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.jpg")), tmp_path / f"faces{suffix}"
+    shutil.copy(sample, photo)
+    assert run("--image", photo, "--save", table) == 0
+    if suffix == ".csv":
+        assert rows_of(table)[0]["picture"] == "caf\\udce9.jpg"
 
 
 def test_a_folder_with_a_bad_photo(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,3 +107,9 @@ def test_a_long_banner_is_made_smaller_and_then_cut() -> None:
         ground = int(middle[0])
         assert (frame.y[170:190, :20] == ground).all() and (frame.y[170:190, -20:] == ground).all()
         assert (frame.y[170:190] < ground - 60).any()
+
+
+def test_a_model_of_any_name() -> None:
+    """OpenCV crashes on text with bytes that are no UTF-8."""
+    for name in ("Müller.onnx", "caf\udce9.onnx", "日本.onnx", ""):
+        draw_hud(flat_frame(640, 360, 90), replace(FIGURES, model=name))

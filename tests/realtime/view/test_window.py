@@ -1,5 +1,7 @@
 """The window, its GUI calls replaced, and the question whether there is a display."""
 
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +28,8 @@ from fer_live.realtime.view.keys import Action
 from fer_live.realtime.view.overlay import Overlay
 from fer_live.realtime.view.window import Window, why_no_display
 
+ROOT = Path(__file__).parents[3]
+
 
 class FakeGui:
     """Stands in for OpenCV's window functions; answers ``keys`` one a frame, then none."""
@@ -41,6 +45,7 @@ class FakeGui:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cv2, "namedWindow", lambda *_: None)
+        patch.setattr(cv2, "setWindowTitle", lambda *_: None)
         patch.setattr(cv2, "resizeWindow", lambda *_: None)
         patch.setattr(cv2, "imshow", self.show)
         patch.setattr(cv2, "waitKeyEx", self.wait)
@@ -72,13 +77,14 @@ def window(
     stats: RecentStats | None = None,
     overlay: Overlay | None = None,
     actions: dict[Action, Callable[[], None]] | None = None,
+    title: str = "title",
     **options: object,
 ) -> Window:
     stats = stats or RecentStats("yunet", "CPUExecutionProvider", is_live=True)
     overlay = overlay or Overlay(stats.figures, state)
     observers = Observers([stats])
     return Window(
-        "title", results, overlay, (64, 48), observers, paced=paced, on_quit=on_quit, actions=actions, **options
+        title, results, overlay, (64, 48), observers, paced=paced, on_quit=on_quit, actions=actions, **options
     )
 
 
@@ -265,6 +271,19 @@ def test_a_lost_source_is_told_while_no_frames_come(frames: int, monkeypatch: py
     middle = gui.last[22:26].reshape(-1, 3).astype(int)
     # Orange ground: much red, little blue.
     assert (middle[:, 2] - middle[:, 0]).max() > 100
+
+
+@pytest.mark.parametrize("name", ["Müller 日本.mp4", os.fsdecode(b"caf\xe9.mp4"), "50 %d\n.mp4"])
+def test_a_real_window_has_any_title(name: str, display: str) -> None:
+    """In a process of its own: what OpenCV does not take may end it."""
+    program = (
+        "import sys\n"
+        "from tests.realtime.view.test_window import filled, window\n"
+        "window(filled(2), title=sys.argv[1]).run()\n"
+    )
+    environment = os.environ | {"DISPLAY": display}
+    done = subprocess.run([sys.executable, "-c", program, name], env=environment, cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
