@@ -11,21 +11,32 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_live.bundled import DETECTOR_BLAZEFACE, asset_path
 from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import DeviceError, ModelError
-from fer_live.realtime.datatypes import Faces, Frame
+from fer_live.realtime.datatypes import Faces, Floats, Frame
 from fer_live.realtime.downscale import downscaled_bgr
 
 from .imported_late import imported_late
 from .squares import BoxFraming, face_squares
 
-__all__ = ["BLAZEFACE_BOX", "MediaPipeDetector"]
+__all__ = ["BLAZEFACE_BOX", "EYES_PX", "MediaPipeDetector"]
 
 _QUIET_DETECTIONS = 10
 
 BLAZEFACE_BOX = BoxFraming(side=1.18, down=-0.085, aspect=1.0)
+_INPUT_PX = 128
+"""Longer side of what the network sees."""
+EYES_PX = 32
+"""Height of a box, in pixels of what the network sees, from which its eyes tell how a face is rolled. Those of smaller
+faces are told so roughly that upright ones seem rolled by up to 19 degrees: they are looked at again, enlarged
+(docs/framing.md)."""
+_AROUND = 2.5
+"""Side of what is searched once more around such a face, in heights of its box."""
+_LEVEL = np.array([[0, 0], [1, 0]], np.float32)
+"""Eyes of a face that is not rolled: what they are taken for is their angle alone."""
 
 
 class MediaPipeDetector:
@@ -75,8 +86,7 @@ class MediaPipeDetector:
                 self._image = tasks.Image
                 self._format = tasks.ImageFormat.SRGB
                 self._quiet_detections = _QUIET_DETECTIONS
-                # Left to the interpreter's end, MediaPipe's own finaliser fails with a traceback.
-                atexit.register(self.close)
+                atexit.register(self._abandon)
             except Exception as error:  # MediaPipe raises ValueError, RuntimeError and OSError alike
                 self._release()
                 reason = " ".join(str(error).split())
@@ -86,29 +96,56 @@ class MediaPipeDetector:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, detect_size or self.detect_size, 2)
         rgb = np.ascontiguousarray(small.image[:, :, ::-1])
+        xyxy, eyes, score = self._search(rgb)
+        if not len(score):
+            return Faces.empty()
+        unclear = (xyxy[:, 3] - xyxy[:, 1]) * _INPUT_PX < EYES_PX * max(rgb.shape[:2])
+        for row in np.flatnonzero(unclear):
+            eyes[row] = self._eyes_again(rgb, xyxy[row])
+        xyxy, eyes = xyxy * np.tile(small.factors_xy, 2), eyes * small.factors_xy
+        return Faces(xyxy, score, face_squares(xyxy, eyes, BLAZEFACE_BOX, self._framing))
+
+    def _search(self, rgb: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+        """Boxes (N, 4), eyes (N, 2, 2), both in pixels of an image, and scores (N,), surest first."""
         # MediaPipe's native code warns once, of buffers that it aligns anew, at one of its first images.
         self._quiet_detections = max(0, self._quiet_detections - 1)
         with _silent_stderr() if self._quiet_detections else nullcontext():
             found = self._detector.detect(self._image(self._format, rgb)).detections
-        if not found:
-            return Faces.empty()
         found.sort(key=lambda face: -face.categories[0].score)
-        size = np.array([rgb.shape[1], rgb.shape[0]], np.float32) * small.factors_xy
         score = np.array([face.categories[0].score for face in found], np.float32)
         boxes = [face.bounding_box for face in found]
         xywh = np.array([[box.origin_x, box.origin_y, box.width, box.height] for box in boxes], np.float32)
-        xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1) * np.tile(small.factors_xy, 2)
-        eyes = np.array([[[eye.x, eye.y] for eye in face.keypoints[:2]] for face in found], np.float32) * size
-        return Faces(xyxy, score, face_squares(xyxy, eyes, BLAZEFACE_BOX, self._framing))
+        xywh = xywh.reshape(-1, 4)
+        xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+        eyes = np.array([[[eye.x, eye.y] for eye in face.keypoints[:2]] for face in found], np.float32)
+        return xyxy, eyes.reshape(-1, 2, 2) * np.array([rgb.shape[1], rgb.shape[0]], np.float32), score
+
+    def _eyes_again(self, rgb: NDArray[np.uint8], box: Floats) -> Floats:
+        """Eyes (2, 2) of a face that is small in an image, in its pixels, by a search around its box (4,) alone.
+
+        Level ones where the face is not found there.
+        """
+        centre, height = (box[:2] + box[2:]) / 2, float(box[3] - box[1])
+        left, top = np.maximum(0, centre - _AROUND / 2 * height).astype(int)
+        right, bottom = np.ceil(centre + _AROUND / 2 * height).astype(int)
+        xyxy, eyes, _ = self._search(np.ascontiguousarray(rgb[top:bottom, left:right]))
+        off = np.linalg.norm((xyxy[:, :2] + xyxy[:, 2:]) / 2 + (left, top) - centre, axis=1)
+        if not len(off) or off.min() > height / 3:
+            return _LEVEL
+        return np.asarray(eyes[off.argmin()] + (left, top), np.float32)
 
     def close(self) -> None:
         """Let go of MediaPipe's graph."""
         if not self._closed:
             self._closed = True
-            atexit.unregister(self.close)
+            atexit.unregister(self._abandon)
             with _silent_stderr():
                 self._detector.close()
             self._release()
+
+    def _abandon(self) -> None:
+        """At the interpreter's end, when MediaPipe has no threads to close by any more: without its traceback."""
+        self._detector._handle = None  # neither its close() nor its finaliser does anything then
 
     def _release(self) -> None:
         if self._no_uploads:

@@ -179,6 +179,34 @@ def test_a_turned_faces_square_is_the_turned_square(roll: float) -> None:
     np.testing.assert_allclose(square, [*centre, 110.0, roll], atol=0.05)
 
 
+def test_mediapipe_left_open_ends_without_a_word() -> None:
+    pytest.importorskip("mediapipe")
+    code = "from fer_live.realtime.detectors.registry import create_detector; d = create_detector('mediapipe')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("height", [180, 400])
+def test_blazefaces_eyes_level_turned_faces_and_no_others(portrait: np.ndarray, height: int) -> None:
+    """In 1280 x 720 a face of 180 pixels is 18 of the network's 128: by one look its roll is told by chance."""
+    x, y, side = PORTRAIT_FACE
+    zoom, found = height / side, 0
+    pytest.importorskip("mediapipe")
+    with create_detector("mediapipe") as detector:
+        for angle in (0, 25):
+            for place in ((540, 300), (590, 405), (640, 360), (690, 315), (700, 330)):
+                matrix = cv2.getRotationMatrix2D((x, y), -angle, zoom)
+                matrix[:, 2] += np.subtract(place, (x, y))
+                turned = cv2.warpAffine(portrait, matrix, (1280, 720), borderMode=cv2.BORDER_REPLICATE)
+                squares = detector.detect(frame_of_bgr(turned)).squares
+                if not len(squares):
+                    continue
+                square, found = squares[0], found + 1
+                assert np.hypot(*np.subtract(square[:2], place)) < 0.15 * height
+                assert square[3] == (pytest.approx(angle, abs=10) if angle else 0)
+    assert found >= 8
+
+
 def test_slight_roll_is_left_alone() -> None:
     xyxy = np.array([[0, 0, 80, 100]], np.float32)
     slope = np.tan(np.radians(FER2013_FRAMING.level_beyond_deg - 0.5))
