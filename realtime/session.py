@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakMethod
 
 from fer_live.cli_errors import one_line
 from fer_live.errors import FerLiveError, ModelError, SinkError
@@ -169,7 +170,7 @@ class Session:
             # Who only watches a file sees what a key changes a few frames later, not a few batches.
             batch_frames=1 if self.paced and self._watch == Watch.VIEWER else BATCH_FRAMES,
             other=other,
-            on_change=self._note_change,
+            on_change=_held_weakly(WeakMethod(self._note_change)),
             **arguments,
         )
         self.controls = Controls(self.pipeline, options.engine, info, self.messages.say)
@@ -335,3 +336,15 @@ class Session:
 
     def _tell_state(self, state: SourceState) -> None:
         self._tell(f"{state.lost}; reconnecting" if state.is_lost else "frames come again")
+
+
+def _held_weakly(note: WeakMethod[Callable[[Setup, Frame], None]]) -> Callable[[Setup, Frame], None]:
+    """For the pipeline of a session to call. In a cycle they would wait for the garbage collector, which knows nothing
+    of how much memory decoders, encoders and models hold: a program that goes from clip to clip would grow and grow.
+    """
+
+    def call(setup: Setup, frame: Frame) -> None:
+        if (found := note()) is not None:
+            found(setup, frame)
+
+    return call

@@ -142,36 +142,49 @@ class _Engine(Protocol):
 class _Video:
     def __init__(self, options: RunOptions) -> None:
         self._view = options.view
-        self._session = Session(options, watch=Watch.PROGRAM, bare=True, tell=_log.info)
-        self._session.__enter__()
-        self.name = self._session.source.info.name
-        self.labels = self._session.classifier.contract.labels
-        self.length = self._session.source.info.frame_count
+        session = Session(options, watch=Watch.PROGRAM, bare=True, tell=_log.info)
+        session.__enter__()
+        self._session: Session | None = session
+        self.name = session.source.info.name
+        self.labels = session.classifier.contract.labels
+        self.length = session.source.info.frame_count
         self.failures: dict[str, str] = {}
+        self._written: tuple[Path, ...] = ()
 
     @property
     def written(self) -> tuple[Path, ...]:
-        return self._session.paths
+        return self._written if self._session is None else self._session.paths
 
     def results(self) -> Iterator[Result]:
-        pipeline, display = self._session.pipeline, self._session.display
-        assert display is not None
+        session = self._session
+        assert session is not None and session.display is not None
+        pipeline, display = session.pipeline, session.display
         pipeline.start()
         try:
             for found in display:
                 pipeline.observers.finished(found, time.perf_counter())
-                yield Result(self.name, found, self._view, colour=self._session.source.info.colour)
+                yield Result(self.name, found, self._view, colour=session.source.info.colour)
         except Aborted:
             pass  # end() raises what it was
-        self._session.end()
-        for warning in self._session.warnings:
+        session.end()
+        for warning in session.warnings:
             _log.warning(warning)
 
     def close(self) -> None:
-        self._session.__exit__(None, None, None)
+        self._leave(None)
 
     def fail(self, error: BaseException) -> None:
-        self._session.__exit__(type(error), error, error.__traceback__)
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        # Let go of as well: codecs and models keep memory and threads as long as the session is there, and a program
+        # may keep its runs.
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                session.__exit__(None if error is None else type(error), error, None)
+            finally:
+                self._written = session.paths
 
 
 class _Photos:

@@ -1,9 +1,11 @@
 """``fer_live.open``: every result of a file, in order; whatever ends it, all is closed and what it wrote is whole."""
 
 import csv
+import gc
 import json
 import logging
 import threading
+import weakref
 from dataclasses import asdict
 from fractions import Fraction
 from itertools import islice
@@ -41,6 +43,25 @@ def test_every_frame_comes_once_in_order(numbered: Path) -> None:
     seen = [(result.index, read_index(result.rgb()[:, :, 1]), result.time_s) for result in run]
     assert [index for index, _, _ in seen] == [shown for _, shown, _ in seen] == list(range(200))
     assert [time_s for _, _, time_s in seen] == pytest.approx([float(Fraction(index, 25)) for index in range(200)])
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_codecs_and_models_go_when_the_run_ends(kept: bool, numbered: Path, tmp_path: Path) -> None:
+    """Not when the garbage collector comes, which knows nothing of their memory; nor when the program lets go."""
+    gc.collect()
+    gc.disable()
+    try:
+        run = fer_live.open(numbered, out=tmp_path / "out.mp4")
+        session = run._engine._session
+        held = [weakref.ref(each) for each in (session, session.source, session.video, session.classifier)]
+        for _ in run:
+            pass
+        del session
+        if not kept:
+            del run
+        assert [each() for each in held] == [None] * len(held)
+    finally:
+        gc.enable()
 
 
 def test_what_a_face_tells() -> None:
