@@ -114,6 +114,27 @@ def contrast(images: Images, percent: float, _: Random) -> Images:
     return _grey(mean + (images - mean) * (percent / 100))
 
 
+def colour(images: Images, chroma: float, generator: Random) -> Images:
+    """Colour video of a face whose grey, by ITU-R BT.601 as photographs are made grey, is the image.
+
+    Its colours wander smoothly over the face, each chroma up to ``chroma`` levels off grey. It is coded as HD video is,
+    by BT.709 in limited range, of which the live engine takes the luma alone.
+    """
+    side = images.shape[-1]
+    contract = replace(fer2013_contract(), size=side)
+    coded = []
+    for image, points in zip(images, generator.uniform(-1, 1, (len(images), 4, 4, 2)), strict=True):
+        blue, red = np.moveaxis(chroma * cv2.resize(points, (side, side), interpolation=cv2.INTER_LINEAR), 2, 0)
+        shown = [image + 1.402 * red, image - 0.344136 * blue - 0.714136 * red, image + 1.772 * blue]
+        luma = np.tensordot((0.2126, 0.7152, 0.0722), [_grey(channel) for channel in shown], 1)
+        coded.append(np.rint(16 + luma * (219 / 255)).astype(np.uint8))
+    squares = whole_image_squares(images)[:, None]
+    crops = [
+        crop_faces(y, square, contract, limited_range=True)[0, 0] for y, square in zip(coded, squares, strict=True)
+    ]
+    return _stacked(crops, images)
+
+
 def rotation(images: Images, angle_deg: float, generator: Random) -> Images:
     """Turned by ``angle_deg``, half of the faces each way, without the levelling that the live engine does."""
     squares = whole_image_squares(images)
@@ -220,6 +241,10 @@ CORRUPTIONS = (
         "the 48 px face compressed; 100 stands for none", target=30,
     ),
     Corruption("contrast", "contrast", "% left", 100, (75, 50, 25, 10), contrast, "faded towards the image's mean"),
+    Corruption(
+        "colour", "colours of video", "levels of chroma", 0, (10, 20, 40, 60), colour,
+        "a coloured face as the luma of HD video; skin is some 20 levels off grey",
+    ),
     Corruption(
         "rotation", "roll", "degrees", 0, (5, 10, 15, 20, 30, 45), rotation,
         "turned either way, not levelled; corners repeat the edge", target=15,

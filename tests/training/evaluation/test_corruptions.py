@@ -26,7 +26,14 @@ def damage(corruption: Corruption, faces: np.ndarray, strength: float) -> float:
 @every
 def test_no_strength_is_no_change(corruption: Corruption, faces: np.ndarray) -> None:
     assert np.array_equal(corrupt(corruption, faces, corruption.clean), faces)
-    if corruption.key not in {"jpeg", "low_light", "blur", "glasses", "hand"}:  # drawn or coded at any strength
+    if corruption.key not in {
+        "jpeg",
+        "low_light",
+        "blur",
+        "colour",
+        "glasses",
+        "hand",
+    }:  # drawn or coded at any strength
         assert np.array_equal(corruption.apply(faces, corruption.clean, np.random.default_rng(0)), faces)
 
 
@@ -58,6 +65,17 @@ def test_an_enlarged_face_is_the_live_engines_crop(faces: np.ndarray) -> None:
     # Each 2 x 2 block one value: shrinking gives back the small face exactly, whatever the filter.
     blocks = small.repeat(2, axis=0).repeat(2, axis=1)
     assert np.abs(corrupt(BY_KEY["size"], blocks[None], 24)[0].astype(int) - live).max() <= 1
+
+
+def test_the_luma_of_a_grey_video_is_the_grey_and_colours_move_it_by_what_bt709_says(faces: np.ndarray) -> None:
+    apply = BY_KEY["colour"].apply
+    assert np.abs(apply(faces, 0, np.random.default_rng(0)).astype(int) - faces).max() <= 1
+    middle = np.full((200, 48, 48), 128, np.uint8)
+    off = apply(middle, 40, np.random.default_rng(0)).astype(int) - 128
+    # Y709 - Y601 = -0.118 Cb - 0.213 Cr, each within +-40.
+    assert np.abs(off).max() <= 0.331 * 40 + 2
+    assert off.min() < -8 and off.max() > 8
+    assert abs(off.mean()) < 0.5
 
 
 def test_rolls_go_both_ways_and_back(faces: np.ndarray) -> None:
