@@ -91,6 +91,8 @@ def run_command(command: click.Command, prog: str, arguments: Sequence[str] | No
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else one_line(error)
+        if _is_nowhere():
+            told = f"the current folder was deleted ({told}); change to another one, or give whole paths"
         return _fail(f"{prog}: error: {told}", debug, 1)
     except Exception as error:
         hint = "" if debug else "; run it again with --debug for the traceback, and please report it"
@@ -103,6 +105,14 @@ def _take_any_name(stream: TextIO | None) -> None:
     """
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="backslashreplace")
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def completion_variable(prog: str) -> str:

@@ -25,7 +25,7 @@ __all__ = ["Settings", "config_options", "default_path", "without_idle", "withou
 F = TypeVar("F", bound=Callable[..., Any])
 
 _META = "fer_live.settings"
-_MOST_BYTES = 1_000_000
+_MOST_CHARACTERS = 1_000_000
 _BOTH = "--config and --no-config exclude each other"
 
 
@@ -166,9 +166,10 @@ def _read(path: Path, context: click.Context) -> Settings:
     import tomllib
 
     try:
-        if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_CHARACTERS + 1)  # no more: a device may never end
+        if len(text) > _MOST_CHARACTERS:
             return Settings(path, error=f"{path}: too large for a settings file")
-        text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
     except OSError as error:
         return Settings(path, error=f"{path}: cannot be read: {error.strerror or error}")

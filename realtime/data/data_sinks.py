@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from fer_live.errors import SinkError
 from fer_live.realtime.datatypes import Result, SourceInfo
 
 from .event_files import EVENT_FILES, Observed
@@ -67,11 +68,17 @@ class TableSink:
 
 
 class JsonLinesToStdout:
-    """Writes JSON Lines to standard output, flushed frame by frame; a :class:`~..datatypes.Sink`."""
+    """Writes JSON Lines to standard output, flushed frame by frame; a :class:`~..datatypes.Sink`.
+
+    Raises:
+        SinkError: at construction, where there is no standard output.
+    """
 
     needs_pixels = False
 
     def __init__(self, rows: Rows) -> None:
+        if sys.stdout is None:
+            raise SinkError("--save -: standard output is closed; open it, or give the name of a file")
         self._table, self._rows = JsonLinesTable(rows.columns, _to_stdout), rows
 
     def write(self, result: Result) -> None:

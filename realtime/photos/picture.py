@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ Pixels = NDArray[np.uint8]
 
 MOST_PIXELS = 2**27
 """A picture of more is refused: 134 megapixels take half a gigabyte here, and no camera in a pocket has more of use."""
+
+_MOST_BYTES = 8 * MOST_PIXELS
+"""Of a file, for it is in memory as a whole: as many as the largest picture has with four channels of 16 bits."""
 
 PHOTO_SUFFIXES = frozenset(
     {".avif", ".bmp", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".jxl", ".pgm", ".png", ".pnm", ".ppm", ".tif"}
@@ -85,9 +89,14 @@ def read_picture(source: Path | bytes, name: str | None = None, *, most_pixels: 
 
 
 def _bytes(path: Path, name: str) -> bytes:
-    if path.is_dir():
-        raise SourceError(f"{name}: is a folder")
     try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise SourceError(f"{name}: is a folder")
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(f"{name}: is no ordinary file but a pipe or device; give an image file")
+        if found.st_size > _MOST_BYTES:
+            raise SourceError(f"{name}: is too large for a photo, {found.st_size:,} bytes; give a video with --video")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SourceError(f"{name}: no such file; check the path") from error

@@ -32,8 +32,8 @@ def check_target(named: Path, source: Path | None) -> tuple[Path, PartialFile]:
             raise SinkError(f"{named}: is a link to itself; choose another name")
         if target.is_dir():
             raise SinkError(f"{target}: is a folder; give the name of a file in it")
-        if target.exists() and not target.is_file():
-            raise SinkError(f"{target}: is no ordinary file but a pipe or device; choose another name")
+        if named.exists() and not named.is_file():  # not target: /dev/stdout leads to a pipe that has no name
+            raise SinkError(f"{named}: is no ordinary file but a pipe or device; choose another name")
         folder = target.parent
         if not folder.is_dir():
             raise SinkError(f"{target}: there is no folder {folder}; create it first")

@@ -126,6 +126,18 @@ def test_no_output_takes_the_place_of_what_is_read(clip: Path, tmp_path: Path, t
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell, and folders that can be deleted")
+def test_rows_to_nobody_and_from_nowhere(clip: Path, tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'exec "$0" --video "$1" --save - >&-', PROGRAM, clip]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=120, env=environment(), check=False)
+    assert_refused(done, "--save -: standard output is closed")
+    shell = ["sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" --video clip.mp4 --save a.csv', PROGRAM]
+    done = subprocess.run(
+        shell, stderr=subprocess.PIPE, text=True, timeout=120, env=environment(), cwd=tmp_path, check=False
+    )
+    assert_refused(done, "the current folder was deleted")
+
+
 def test_works_where_nobody_can_be_told_anything(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
     line = 'exec "$@" >&- 2>&- <&-'  # as some services start programs
     arguments = [PROGRAM, "--video", clip, "--out", tmp_path / "out.mp4", "--model", tiny_model]

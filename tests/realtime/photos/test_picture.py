@@ -1,5 +1,6 @@
 """Whatever kind of image file it is: the picture comes out as it is meant to be seen, or one line says why not."""
 
+import os
 import struct
 import sys
 import zlib
@@ -198,3 +199,15 @@ def test_a_damaged_file_is_read_or_refused(kind: str, data: st.DataObject, encod
         assert str(error).startswith("picture: ")
     else:
         assert bgr.ndim == 3 and bgr.shape[2] == 3 and bgr.dtype == np.uint8
+
+
+def test_files_that_are_not_read_into_memory(tmp_path: Path) -> None:
+    """A video given as a photo, and what never ends."""
+    (tmp_path / "film.mkv").touch()
+    os.truncate(tmp_path / "film.mkv", 2**33)
+    with pytest.raises(SourceError, match=r"film\.mkv: is too large for a photo, 8,589,934,592 bytes; .*--video"):
+        read_picture(tmp_path / "film.mkv")
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "pipe.jpg")
+        with pytest.raises(SourceError, match="is no ordinary file"):
+            read_picture(tmp_path / "pipe.jpg")

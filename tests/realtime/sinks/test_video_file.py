@@ -774,6 +774,17 @@ def test_a_target_that_cannot_be_is_refused_at_once(tmp_path: Path, name: str, s
     assert (sorted(tmp_path.iterdir()), given.read_bytes()) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_pipe_without_a_name_is_refused_at_once(tmp_path: Path) -> None:
+    """As /dev/stdout leads to."""
+    ends = os.pipe()
+    (tmp_path / "out.mp4").symlink_to(f"/proc/self/fd/{ends[1]}")
+    with pytest.raises(SinkError, match=r"out\.mp4: is no ordinary file"):
+        VideoFileSink(tmp_path / "out.mp4", INFO, copy_from=None)
+    for end in ends:
+        os.close(end)
+
+
 def test_an_input_that_is_itself_a_partial_file_is_not_written_over(tmp_path: Path) -> None:
     given = tmp_path / "clip.partial.mp4"
     make_clip(given, frames=2)
