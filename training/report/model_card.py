@@ -8,6 +8,7 @@ from fer_live.errors import DataError
 from fer_live.training.evaluation.compare import Comparison
 from fer_live.training.files import replacing, system_errors_as
 
+from .aims import aims_table
 from .folder import markdown_figures
 from .tables import tables_of
 
@@ -16,7 +17,7 @@ __all__ = ["check_card", "write_card"]
 BEGIN, END = "<!-- fer-eval -->", "<!-- /fer-eval -->"
 """What stands between these lines belongs to the command."""
 
-_SECTIONS = ("figures", "pairs", "classes", "ferplus", "targets")
+_SECTIONS = ("figures", "pairs", "classes", "selective", "ferplus", "targets")
 
 
 def check_card(path: Path) -> None:
@@ -37,6 +38,8 @@ def write_card(path: Path, comparison: Comparison) -> None:
     """
     before, after = _parts(path)
     tables = [table for table in tables_of(comparison) if table.section in _SECTIONS]
+    aims = aims_table(comparison)
+    tables[1:1] = [aims] if aims.rows else []
     about = comparison.about
     machine = ", ".join(str(about["environment"][key]) for key in ("cpu", "machine") if about["environment"].get(key))
     lines = [BEGIN, "", *markdown_figures(comparison, tables), "", f"Measured on {machine}, {about['date']}.", "", END]

@@ -21,6 +21,7 @@ from fer_live.training.evaluation.robustness import PASSES, robustness_rows
 from fer_live.training.evaluation.selective import operating_point, risk_coverage, threshold_for
 from fer_live.training.evaluation.splits import Answers
 from fer_live.training.recipes.registry import fer2013_contract
+from fer_live.training.report.aims import aims_table
 from fer_live.training.report.command import eval_command
 from fer_live.training.report.folder import figures_of, write_report
 from fer_live.training.report.model_card import BEGIN, END, check_card, write_card
@@ -248,6 +249,26 @@ def test_a_model_card_keeps_what_is_not_figures(two: Comparison, tmp_path: Path)
     assert f"| {100 * accuracy:.2f} |" in text
     write_card(card, two)
     assert card.read_text("utf-8") == text
+    assert f"Answers with at most {100 * two.settings.risk:g} % wrong" in text
+
+
+def test_aims_say_by_how_much_they_are_missed(comparison: Comparison, tmp_path: Path) -> None:
+    rows = {row[:2]: row[2:] for row in aims_table(comparison).rows}
+    for name, split in zip(("A", "B", "C"), comparison.on("private"), strict=True):
+        found = split.result.fer2013
+        (named,) = {row[1] for row in rows if row[1].startswith(name)}
+        assert (("FER+ majority, standard", named) in rows) == (split.result.ferplus is not None)
+        for title, figure, wanted, sign in (
+            ("accuracy, standard", found.accuracy, "at least 72.0", -1),
+            ("ECE-15, standard", found.ece, "at most 3.0", 1),
+        ):
+            short = sign * (100 * figure - float(wanted.split()[-1]))
+            told = "yes" if short <= 0 else f"missed by {short:.2f}"
+            assert rows[title, named] == (wanted, f"{100 * figure:.2f}", told)
+    card = tmp_path / "card.md"
+    card.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    write_card(card, comparison)
+    assert "Aims, PrivateTest:" in card.read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", ["# A card\n", f"{END} {BEGIN}", BEGIN])
