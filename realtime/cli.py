@@ -6,6 +6,7 @@ Only click is imported at the top: ``--help`` and mistakes on the command line m
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -136,6 +137,9 @@ def main() -> None:
     """Entry point of ``fer-live``."""
     # NumPy's BLAS has nothing to do here, but its threads, once started, keep cores busy that the stages want.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if hasattr(signal, "SIGCHLD"):
+        # Inherited as ignored, from some services, it makes every process that is started look as if it had ended well.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.exit(run_command(command, PROG))
 
 

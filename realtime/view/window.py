@@ -38,12 +38,21 @@ def why_no_display() -> str | None:
     display = os.environ.get("DISPLAY", "")
     if not display:
         return "no display (DISPLAY is not set)"
+    _choose_x()
     code = "import cv2; cv2.namedWindow('display'); cv2.destroyAllWindows()"
     try:
         tried = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no display: DISPLAY={display} does not answer within {TRY_S:.0f} s"
     return None if tried.returncode == 0 else f"no display: no window can be opened on DISPLAY={display}"
+
+
+def _choose_x() -> None:
+    """The Qt in OpenCV's wheels knows X only. Sessions under Wayland answer at DISPLAY, too, but many tell programs to
+    take Wayland, and that Qt then ends the process.
+    """
+    if os.environ.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
 
 
 _WINDOW = "fer-live"

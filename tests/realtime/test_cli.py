@@ -245,6 +245,22 @@ def test_no_display_and_nothing_to_write(clip: Path, tiny_model: Path) -> None:
     assert_refused(run("--video", clip, "--model", tiny_model), "no display", "--out")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_a_display_that_fails_where_nobody_asks_after_children(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    """As some services start programs; the process that tried the display must not seem to have ended well."""
+    code = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    arguments = [PROGRAM, "--video", clip, "--window", "--out", tmp_path / "out.mp4", "--model", tiny_model]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment() | {"DISPLAY": ":987"},
+        check=False,
+    )
+    assert done.returncode == 0 and "going on without a window" in done.stderr, done.stderr
+
+
 def test_no_display_but_something_to_write(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("other systems always have a display")

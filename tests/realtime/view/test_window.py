@@ -292,3 +292,13 @@ def test_no_display_is_told_and_ends_nothing(display: str, monkeypatch: pytest.M
     monkeypatch.setenv("DISPLAY", display)
     reason = why_no_display()
     assert reason is not None and reason.startswith("no display") and "\n" not in reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+@pytest.mark.parametrize("platform", ["", "wayland", "wayland-egl", "xcb"])
+def test_sessions_under_wayland_have_a_display(platform: str, display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("QT_QPA_PLATFORM", platform)
+    if not platform:
+        monkeypatch.delenv("QT_QPA_PLATFORM")
+    assert why_no_display() is None
