@@ -35,6 +35,8 @@ from .network import STALL_S
 
 __all__ = ["FileSource"]
 
+_NO_THREADS = "the system gives this user or container no more threads; allow more (ulimit -u, --pids-limit)"
+
 
 class FileSource:
     """A video, GIF or image file as :class:`Frame`s, decoded by PyAV; a :class:`~.datatypes.Source`.
@@ -205,7 +207,9 @@ class FileSource:
             try:
                 # A container that ends well sends its own flushing packet last.
                 frames = self._stream.decode(packet) if packet is not None or self._cut_short else []
-            except av.FFmpegError:
+            except av.FFmpegError as error:
+                if isinstance(error, av.BlockingIOError) and not self._stream.codec_context.is_open:
+                    raise SourceError(f"{self._path}: cannot be decoded: {_NO_THREADS}") from error
                 self._damaged += 1
                 frames = []
             for frame in frames:

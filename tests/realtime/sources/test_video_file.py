@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fer_live.errors import SourceError
 from fer_live.realtime.colour import planes_from_bgr
-from fer_live.realtime.containers import LONGEST_PAUSE_S, Timeline
+from fer_live.realtime.containers import LONGEST_PAUSE_S, Timeline, open_input
 from fer_live.realtime.datatypes import ColourTags, Frame
 from fer_live.realtime.sources.video_file import FileSource
 from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
@@ -444,3 +444,20 @@ def test_real_clips_are_read_whole(shared_media: Callable[[str], Path], name: st
     assert [frame.time_s for frame in frames] == [float(stamp) for stamp in stamps]
     assert source.warnings == ()
     gc.collect()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a user to become")
+def test_too_few_threads_are_no_damage(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "a.mp4"
+    make_clip(path, frames=9)
+    container, before = open_input(path), resource.getrlimit(resource.RLIMIT_NPROC)
+    os.setresuid(65534, 65534, 0)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, before[1]))
+    try:
+        with pytest.raises(SourceError, match="no more threads"):
+            FileSource(path, container=container)
+    finally:
+        os.setresuid(0, 0, 0)
+        resource.setrlimit(resource.RLIMIT_NPROC, before)
