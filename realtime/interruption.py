@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["EXIT_INTERRUPTED", "Interruptible", "ended_by_signals"]
+__all__ = ["EXIT_INTERRUPTED", "Interruptible", "ended_by_signals", "signals_of_closing"]
 
 EXIT_INTERRUPTED = 130
 
@@ -29,6 +29,12 @@ class Interruptible(Protocol):
         """Ask, from a signal handler; a second time: end at once."""
 
 
+def signals_of_closing() -> list[signal.Signals]:
+    """The signals that tell of a closed terminal, without those that are ignored."""
+    closed = [signal.Signals[name] for name in _TERMINAL_CLOSED if hasattr(signal, name)]
+    return [number for number in closed if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def ended_by_signals(run: Interruptible, say: Callable[[str], None]) -> Iterator[None]:
     """Ctrl-C, SIGTERM and a closed terminal end the run in good order, the second of them at once. On the main thread
@@ -41,9 +47,7 @@ def ended_by_signals(run: Interruptible, say: Callable[[str], None]) -> Iterator
         if first:
             say("finishing what was read; once more to end at once")
 
-    closed = [getattr(signal, name) for name in _TERMINAL_CLOSED if hasattr(signal, name)]
-    heard = [number for number in closed if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, *heard)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, *signals_of_closing())}
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ import uvicorn
 
 from fer_live.errors import DeviceError, SourceError
 from fer_live.realtime.inference.classifier import OnnxClassifier
+from fer_live.realtime.interruption import signals_of_closing
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.sources.network import is_address
 from fer_live.realtime.sources.open_source import open_source
@@ -57,6 +58,8 @@ def serve(options: ServeOptions, run: RunOptions) -> None:
         click.echo(f"fer-live: the page is at {where} (Ctrl-C ends)")
         # uvicorn ends in good order and then passes the signal on: SIGTERM ends as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in signals_of_closing():  # which uvicorn leaves alone: what was uploaded would stay behind
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
         with _opened(where, options) if options.open_browser else nullcontext():
             server.run([listening])
 

@@ -42,7 +42,7 @@ def started(*arguments: object, **environment: str) -> Iterator[tuple[subprocess
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT)])
 def test_says_where_it_is_and_ends_at_once(number: int) -> None:
     with started("--port", 0, "--video", SAMPLES / "astronaut.mp4") as (process, address):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
