@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["PartialFile"]
@@ -30,6 +32,7 @@ class PartialFile:
         """
         self.failure: OSError | None = None
         """The first failed write."""
+        self._target = target
         self._names = _names(target, suffix)
         self.first = self.path = next(self._names)
         """The name that is tried first; the file's own, final once it is created."""
@@ -58,11 +61,19 @@ class PartialFile:
         while self._file is None:
             try:
                 self._file = open(self.path, "xb", buffering=0)
+                self._take_mode()
             except FileExistsError:
                 self.path = next(self._names)
             except OSError as error:
                 self.failure = error
                 raise
+
+    def _take_mode(self) -> None:
+        """As the file that this one is to replace: who may not read that one may not read this one."""
+        assert self._file is not None
+        if hasattr(os, "fchmod"):
+            with suppress(OSError):  # there is none, or a file system without modes
+                os.fchmod(self._file.fileno(), stat.S_IMODE(os.stat(self._target).st_mode))
 
     def remove(self) -> None:
         """Close and delete the file, if it was created."""

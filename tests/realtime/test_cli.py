@@ -98,6 +98,16 @@ def test_replaces_an_existing_output(clip: Path, tmp_path: Path, tiny_model: Pat
     assert frame_indexes(out) == list(range(50))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes")
+def test_a_private_output_stays_private(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    outputs = [tmp_path / "out.mp4", tmp_path / "faces.csv"]
+    for path in outputs:
+        path.touch(mode=0o600)
+    done = run("--video", clip, "--out", outputs[0], "--save", outputs[1], "--model", tiny_model)
+    assert done.returncode == 0, done.stderr
+    assert [path.stat().st_mode & 0o777 for path in outputs] == [0o600, 0o600]
+
+
 def test_no_output_takes_the_place_of_what_is_read(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
