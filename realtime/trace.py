@@ -28,7 +28,8 @@ _Event = tuple[str, str, float, float, str, Any]  # phase, name, begin, end, thr
 
 
 class Trace:
-    """An :class:`~.observer.Observer` that writes what happened to a file when its context is left, also by an error.
+    """An :class:`~.observer.Observer` that writes what happened to a file when its context is left, also by an error,
+    unless that came before anything happened.
 
     Every stage's work on a frame, or on a batch, is a complete event ("X") of its thread with the frames' indexes;
     dropped frames are instant events ("i"); lengths of queues and the age of frames as they come out are counters
@@ -69,6 +70,8 @@ class Trace:
         return self
 
     def __exit__(self, _: object, on_its_way: BaseException | None, __: object) -> None:
+        if on_its_way is not None and not self._events:  # there was no run
+            return
         try:
             with self._partial.open("w", encoding="utf-8") as file:
                 file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')

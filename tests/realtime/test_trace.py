@@ -116,9 +116,18 @@ def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
 def test_an_error_on_its_way_is_not_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(RuntimeError, match="boom"), Trace(folder / "trace.json"):
+    with pytest.raises(RuntimeError, match="boom"), Trace(folder / "trace.json") as trace:
+        trace.dropped(0)
         folder.rmdir()
         raise RuntimeError("boom")
     folder.mkdir()
     with pytest.raises(SinkError, match=r"trace\.json"), Trace(folder / "trace.json"):
         folder.rmdir()
+
+
+def test_a_run_that_never_began_leaves_what_stands_there(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text("of another day")
+    with pytest.raises(RuntimeError, match="before the first frame"), Trace(path):
+        raise RuntimeError("before the first frame")
+    assert path.read_text() == "of another day" and list(tmp_path.iterdir()) == [path]
