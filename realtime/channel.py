@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["Aborted", "Channel", "Overflow"]
@@ -117,6 +117,33 @@ class Channel(Generic[T]):
             if self._aborted:
                 raise Aborted
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            if self._putters:
+                self._changed.notify_all()
+            return taken
+
+    def get_fresh(self, patience_s: Callable[[T], float]) -> list[T]:
+        """Take the oldest item, or the one that takes its place soon; an empty list means closed and drained.
+
+        Args:
+            patience_s: how long the next one is waited for, 0: not at all. Where items are dropped, the item given up
+                for it counts as dropped.
+
+        Raises:
+            Aborted: the channel was aborted.
+        """
+        with self._changed:
+            self._getters_want.append(1)
+            try:
+                self._changed.wait_for(lambda: self._aborted or self._closed or self._items)
+                if self._items and not self._closed and (wait_s := patience_s(first := self._items[0])) > 0:
+                    self._changed.wait_for(
+                        lambda: self._aborted or self._closed or self._items[0] is not first, timeout=wait_s
+                    )
+            finally:
+                self._getters_want.remove(1)
+            if self._aborted:
+                raise Aborted
+            taken = [self._items.popleft()] if self._items else []
             if self._putters:
                 self._changed.notify_all()
             return taken

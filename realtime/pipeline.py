@@ -138,7 +138,8 @@ class Pipeline:
         self._heads = heads
         self._shows_faces = heads is None and (drawing is None or drawing.shows_faces)
         governors = [Governor(target_latency_ms, self._set_effort)] if target_latency_ms is not None else []
-        self.observers = Observers([*observers, *governors])
+        self._admission = Admission() if live else None
+        self.observers = Observers([*observers, *governors, *filter(None, [self._admission])])
         """Who looks on; to be told by whoever takes from the display."""
         self._frames = self._faces = 0
         width, height = source.info.size_wh
@@ -147,7 +148,6 @@ class Pipeline:
         # From a file, room for a batch that waits while the next stage works on one and the one before makes one.
         self._detected: Channel[_Detected] = Channel(2 if live else self._batch, Overflow.BLOCK)
         self._classified: Channel[Result] = Channel(2 if live else self._batch, Overflow.BLOCK)
-        self._admission = Admission() if live else None
         self._live = live
         self.interrupted = self._stopping = self._ending = False
         self._finished = threading.Event()
@@ -324,6 +324,8 @@ class Pipeline:
             if self._stopping:
                 break
             self.observers.worked("read", (frame.index,), began_s, grabbed_s)
+            if self._admission is not None:
+                self._admission.arrived(grabbed_s)
             lost = self._read.put((frame, grabbed_s, is_last))
             if lost is not None:
                 self.observers.dropped(lost[0].index)
@@ -333,15 +335,19 @@ class Pipeline:
 
     def _admitted(self) -> Iterator[_Read]:
         """Frames to work on."""
+        admission = self._admission
         while True:
-            if self._admission is not None:
-                self._admission.enter()
+            if admission is not None:
+                admission.enter()
             # A file's frames change hands in batches, always filled: threads that wake each other for every frame cost
             # more than their waiting, and the same file gives the same batches of faces again. Live never waits.
-            taken = self._read.get_many(self._batch, fill=True)
+            taken = self._read.get_many(self._batch, fill=True) if admission is None else self._fresh(admission)
             if not taken:
                 return
             yield from taken
+
+    def _fresh(self, admission: Admission) -> list[_Read]:
+        return self._read.get_fresh(lambda read: admission.patience_s(time.perf_counter() - read[1]))
 
     def _run_detect(self) -> None:
         for frame, grabbed_s, is_last in self._admitted():

@@ -129,3 +129,52 @@ def test_close_wakes_who_waits() -> None:
 def test_a_channel_holds_something() -> None:
     with pytest.raises(ValueError, match="capacity"):
         Channel(0, Overflow.BLOCK)
+
+
+def test_a_fresher_item_is_waited_for_and_the_one_before_counts_as_dropped() -> None:
+    channel: Channel[int] = Channel(1, Overflow.DROP_OLDEST)
+    channel.put(1)
+    asked = threading.Event()
+
+    def patience_s(item: int) -> float:
+        assert item == 1
+        asked.set()
+        return 60.0
+
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(channel.get_fresh, patience_s)
+        asked.wait()
+        assert channel.put(2) == 1
+        assert taken.result() == [2] and channel.dropped == 1
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 0.001])
+def test_an_old_item_is_taken_where_no_other_comes(patience_s: float) -> None:
+    channel: Channel[int] = Channel(1, Overflow.DROP_OLDEST)
+    channel.put(1)
+    assert channel.get_fresh(lambda _: patience_s) == [1] and channel.dropped == 0
+
+
+def test_the_last_item_is_never_waited_on() -> None:
+    channel: Channel[int] = Channel(1, Overflow.DROP_OLDEST)
+    channel.put(1)
+    channel.close()
+    assert channel.get_fresh(lambda _: pytest.fail("asked")) == [1]
+    assert channel.get_fresh(lambda _: pytest.fail("asked")) == []
+
+
+def test_abort_ends_the_wait_for_a_fresher_item() -> None:
+    channel: Channel[int] = Channel(1, Overflow.DROP_OLDEST)
+    channel.put(1)
+    asked = threading.Event()
+
+    def patience_s(_: int) -> float:
+        asked.set()
+        return 60.0
+
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(channel.get_fresh, patience_s)
+        asked.wait()
+        channel.abort()
+        with pytest.raises(Aborted):
+            taken.result()
