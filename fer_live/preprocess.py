@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .contract import Contract
 
-__all__ = ["crop_faces", "whole_image_squares"]
+__all__ = ["crop_faces", "crop_squares", "whole_image_squares"]
 
 _LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * (255.0 / 219.0)), 0, 255).astype(np.uint8)
 
@@ -33,7 +33,27 @@ def whole_image_squares(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 def crop_faces(
     grey: NDArray[np.uint8], squares: NDArray[np.float32], contract: Contract, *, limited_range: bool = False
 ) -> NDArray[np.uint8]:
-    """Cut the face squares out of a grey image.
+    """Cut the face squares out of a grey image, as large as a model wants them: see :func:`crop_squares`.
+
+    Args:
+        grey: (H, W) uint8.
+        squares: (N, 4) float32, (centre x, centre y, side, roll in degrees).
+        contract: gives the crop's size S.
+        limited_range: ``grey`` is video luma: the crops are expanded.
+
+    Returns:
+        (N, 1, S, S) uint8, full range; N may be 0.
+
+    Raises:
+        ValueError: ``grey`` is not (H, W) uint8 or ``squares`` not (N, 4).
+    """
+    return crop_squares(grey, squares, contract.size, limited_range=limited_range)
+
+
+def crop_squares(
+    grey: NDArray[np.uint8], squares: NDArray[np.float32], size: int, *, limited_range: bool = False
+) -> NDArray[np.uint8]:
+    """Cut squares out of a grey image.
 
     Each square is sampled bilinearly on a grid that is k times finer than the crop, with k so large that no source
     pixel is skipped, and averaged in blocks of k x k: no aliasing at any scale, sub-pixel exact, any roll in the
@@ -44,7 +64,7 @@ def crop_faces(
     Args:
         grey: (H, W) uint8.
         squares: (N, 4) float32, (centre x, centre y, side, roll in degrees).
-        contract: gives the crop's size S.
+        size: side S of a crop, pixels.
         limited_range: ``grey`` is video luma, black 16 and white 235 (ITU-R BT.601, BT.709): the crops are expanded.
 
     Returns:
@@ -57,7 +77,6 @@ def crop_faces(
         raise ValueError(f"grey must be (H, W) uint8, found {grey.shape} {grey.dtype}")
     if squares.ndim != 2 or squares.shape[1] != 4:
         raise ValueError(f"squares must be (N, 4), found {squares.shape}")
-    size = contract.size
     crops = np.empty((len(squares), 1, size, size), np.uint8)
     for crop, (x, y, side, roll_deg) in zip(crops, squares.astype(np.float64), strict=True):
         crop[0] = _crop(grey, x, y, side, roll_deg, size)

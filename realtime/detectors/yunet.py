@@ -12,10 +12,11 @@ import onnxruntime
 from fer_live.bundled import DETECTOR_YUNET, asset_path
 from fer_live.contract import FER2013_FRAMING, Framing
 from fer_live.errors import ModelError
-from fer_live.realtime.datatypes import Faces, Floats, Frame
+from fer_live.realtime.datatypes import Faces, Floats, Frame, Plane
 from fer_live.realtime.downscale import downscaled_bgr
 from fer_live.sessions import set_up
 
+from .second_look import level_look, may_be_tilted
 from .squares import BoxFraming, face_squares
 from .suppression import suppress
 
@@ -33,6 +34,8 @@ _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for str
 
 class YuNetDetector:
     """Finds faces of about 10 px and more on the small copy, with five keypoints each.
+
+    Of a face that is tilted, square, roll and keypoints are those of a second look at it alone; its box stays.
 
     Always runs on the CPU, on one thread: at this size a GPU spends longer on the copy than on the work, and the
     other stages want the other cores.
@@ -77,22 +80,34 @@ class YuNetDetector:
     def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, detect_size or self.detect_size, MULTIPLE)
+        boxes, score, keypoints = self._search(small.image)
+        if not len(score):
+            return Faces.empty()
+        tilted = may_be_tilted(boxes[:, 3] - boxes[:, 1], keypoints, self._framing)
+        boxes = boxes * np.tile(small.factors_xy, 2)
+        keypoints = keypoints * small.factors_xy
+        squares = face_squares(boxes, keypoints[:, :2], YUNET_BOX, self._framing)
+        for row in np.flatnonzero(tilted):
+            told = level_look(self._search, frame, boxes[row], keypoints[row], YUNET_BOX, self._framing)
+            if told is not None:
+                squares[row], keypoints[row] = told
+        return Faces(boxes, score, squares, keypoints)
+
+    def _search(self, image: Plane) -> tuple[Floats, Floats, Floats]:
+        """Boxes (N, 4), scores (N,) and keypoints (N, 5, 2), surest first, in pixels of an image, BGR or grey."""
+        channels = cv2.split(image) if image.ndim == 3 else (image, image, image)
         # A channel at a time into memory that is kept: several times faster than in one go into new memory.
-        shape = (1, 3, *small.image.shape[:2])
+        shape = (1, 3, *image.shape[:2])
         if (blob := self._blobs.get(shape)) is None:
             if len(self._blobs) >= MOST_KEPT:
                 self._blobs.clear()  # photos of many sizes
             blob = self._blobs[shape] = np.empty(shape, np.float32)
-        for target, channel in zip(blob[0], cv2.split(small.image), strict=True):
+        for target, channel in zip(blob[0], channels, strict=True):
             target[...] = channel
         outputs = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
-        boxes, score, keypoints = decode(outputs, small.image.shape[1] // MULTIPLE, self._min_score)
+        boxes, score, keypoints = decode(outputs, shape[3] // MULTIPLE, self._min_score)
         keep = suppress(boxes, score, self._max_overlap)
-        if not len(keep):
-            return Faces.empty()
-        boxes = boxes[keep] * np.tile(small.factors_xy, 2)
-        keypoints = keypoints[keep] * small.factors_xy
-        return Faces(boxes, score[keep], face_squares(boxes, keypoints[:, :2], YUNET_BOX, self._framing), keypoints)
+        return boxes[keep], score[keep], keypoints[keep]
 
     def __enter__(self) -> Self:
         return self
