@@ -1,6 +1,6 @@
 """Measure what YuNet tells of faces that are turned by known angles, and what the classifier then answers.
 
-    python benchmarks/turned_faces.py [--data fer2013.npz] PICTURE ...
+    python benchmarks/turned_faces.py [--data fer2013.npz] [PICTURE ...]
 
 Prints tables of docs/framing.md. Of every picture (a photo, or a clip's first frame) each face that is held upright is
 turned together with its surroundings and scaled to known heights in the middle of a frame, which the detector searches
@@ -176,11 +176,11 @@ def accuracies(data: Path, every: int, detector: YuNetDetector, classifier: Onnx
                 )
                 right.append((bool(once), bool(often)))
                 levelled += squares[1][3] != 0
-        share = 100 * np.mean(right, axis=0)
-        print(
-            f"| {height} | {angle} | {len(right)} of {len(rows)} | {share[0]:.1f} | {share[1]:.1f}"
-            f" | {100 * levelled / len(right):.0f} |"
-        )
+        shares = "- | - | -"
+        if right:
+            once_share, often_share = 100 * np.mean(right, axis=0)
+            shares = f"{once_share:.1f} | {often_share:.1f} | {100 * levelled / len(right):.0f}"
+        print(f"| {height} | {angle} | {len(right)} of {len(rows)} | {shares} |")
 
 
 def cells(rows: list[Told]) -> str:
@@ -198,9 +198,20 @@ def cells(rows: list[Told]) -> str:
     )
 
 
+def print_turned(told: dict[int, list[Told]]) -> None:
+    """Print what was told, by the number of looks, of faces of about a size that were turned as far."""
+    print("\n### Faces turned by known angles, YuNet\n")
+    print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
+    for low, high in pairwise((0, second_look.LARGE_PX, SIDE)):
+        for angle in ANGLES[len(ANGLES) // 2 :]:
+            for looks, rows in told.items():
+                part = [row for row in rows if low <= row.height < high and abs(row.angle) == angle]
+                print(f"| {low or HEIGHTS[0]} to {min(high, HEIGHTS[-1])} | {angle} | {looks} | {cells(part)} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, nargs="+", help="photos, or clips of which the first frame is taken")
+    parser.add_argument("pictures", type=Path, nargs="*", help="photos, or clips of which the first frame is taken")
     parser.add_argument("--data", type=Path, help="FER2013 as .npz, .csv or folder")
     parser.add_argument("--every", type=int, default=6, help="use every N-th image of PublicTest (default 6)")
     arguments = parser.parse_args()
@@ -228,13 +239,8 @@ def main() -> None:
                     rows += measure(detector, classifier, bgr, square, held)
             second_look.MOST_LOOKS = most
         print(measured_on(("opencv-python", "onnxruntime-gpu")), f"{count} faces", sep="; ")
-        print("\n### Faces turned by known angles, YuNet\n")
-        print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
-        for low, high in pairwise((0, second_look.LARGE_PX, SIDE)):
-            for angle in ANGLES[len(ANGLES) // 2 :]:
-                for looks, rows in told.items():
-                    part = [row for row in rows if low <= row.height < high and abs(row.angle) == angle]
-                    print(f"| {low or HEIGHTS[0]} to {min(high, HEIGHTS[-1])} | {angle} | {looks} | {cells(part)} |")
+        if told[0]:
+            print_turned(told)
         if arguments.data is not None:
             print("\n### FER2013's PublicTest, turned, found, cropped and labelled\n")
             accuracies(arguments.data, arguments.every, detector, classifier)

@@ -25,8 +25,8 @@ LEAST_PX = 40
 
 LEAN_DEG, LARGE_LEAN_DEG = 2.5, 6.0
 """Mean angle of a face's lines (:func:`_lean_deg`) beyond which it is looked at again, below and from
-:data:`LARGE_PX` on: those of 16 real faces, turned, were beyond it where the roll was more than 14 degrees, four of
-five times or more from 72 px on, and of those within 6 degrees one in ten."""
+:data:`LARGE_PX` on. Of 13 real faces, turned, 13 % of those within 6 degrees are, 88 % of those at 15 to 25 and 96 % at
+25 to 45; of faces of 48 px 27, 65 and 72 %."""
 
 TILTED_DEG = 15.0
 """Roll from which a face is taken as the second look tells it. Up to 20 degrees the classifier answers as rightly
