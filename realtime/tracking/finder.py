@@ -32,6 +32,9 @@ TRUST = 0.5
 COARSE_IOU = 0.6
 """A coarse look confirms a face where its box overlaps the followed one by more than this, and no other does."""
 
+COARSE_ROLL_DEG = 8.0
+"""...and its square is rolled by no more than this against the followed one: flow does not carry roll."""
+
 CALM_STEP = 0.02
 """Nobody moves where no face moved by more than this share of its side from one frame to the next..."""
 
@@ -151,8 +154,9 @@ class FaceFinder:
         if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
             found = self._detector.detect(frame, half)
             # The coarse copy is good enough to see the known faces again, not to miss one, to claim another or to move
-            # one: boxes differ by a few per cent with the size of the copy, always in the same direction.
+            # or turn one: boxes differ by a few per cent with the size of the copy, always in the same direction.
             same = iou(known.xyxy, found.xyxy) > COARSE_IOU
+            same &= np.abs(known.squares[:, 3:] - found.squares[:, 3]) < COARSE_ROLL_DEG
             if (same.sum(0) == 1).all() and (same.sum(1) == 1).all():
                 self._take(frame, found, trust=0.0)
                 return

@@ -90,6 +90,24 @@ def test_a_coarse_look_moves_no_face(portrait: np.ndarray) -> None:
         assert np.abs(found.faces.xyxy - face_at(0, 0).xyxy).max() < 3
 
 
+def test_a_coarse_look_that_sees_a_face_tilt_or_straighten_up_is_repeated_in_full(portrait: np.ndarray) -> None:
+    def rolled(roll_deg: float) -> Faces:
+        face = face_at(0, 0)
+        face.squares[:, 3] = roll_deg
+        return face
+
+    tilted = range(15, 65)
+    detector = Told({index: rolled(25 if index in tilted else 0) for index in range(120)})
+    finder = FaceFinder(detector)
+    told = [finder.update(grey_frame(portrait, index)).faces.squares[0, 3] for index in range(120)]
+    late = math.ceil(STEADY_S * 25)
+    assert told[: tilted.start] == [0] * tilted.start
+    assert told[tilted.start + late : tilted.stop] == [25] * (len(tilted) - late)
+    assert told[tilted.stop + late :] == [0] * (120 - tilted.stop - late)
+    both = [index for index in range(120) if [at for at, _ in detector.asked].count(index) == 2]
+    assert len(both) == 2  # and only where it changes
+
+
 @pytest.mark.parametrize("every", [2, 5, 12])
 def test_a_moving_face_is_where_it_should_be_on_every_frame(portrait: np.ndarray, every: int) -> None:
     frames, truth = walk(portrait, 25)
