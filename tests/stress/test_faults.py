@@ -11,7 +11,7 @@ import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,11 @@ class CountingChannel(Channel[Any]):
     def get_many(self, most: int, *, fill: bool, timeout_s: float | None = None) -> list[Any]:
         taken = super().get_many(most, fill=fill, timeout_s=timeout_s)
         self.taken += len(taken)  # one thread takes
+        return taken
+
+    def get_fresh(self, patience_s: Callable[[Any], float]) -> list[Any]:
+        taken = super().get_fresh(patience_s)
+        self.taken += len(taken)
         return taken
 
     def abort(self) -> None:
