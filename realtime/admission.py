@@ -71,13 +71,6 @@ class Admission:
             self._slowest_s.append(slowest_s)
             self._changed.notify_all()
 
-    def arrived(self, now_s: float) -> None:
-        """The source gave a frame; ``time.perf_counter``'s time, as below."""
-        with self._changed:
-            if self._arrived_s is not None:
-                self._gaps_s.append(now_s - self._arrived_s)
-            self._arrived_s = now_s
-
     def patience_s(self, age_s: float) -> float:
         """How long the next frame is to be waited for, rather than to let this one in; 0: let it in.
 
@@ -96,10 +89,16 @@ class Admission:
             self._inside_s.append(now_s - result.grabbed_s - result.latency_ms["wait"] / 1e3)
 
     def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
-        """Nothing is learned from that."""
+        """A frame that was read has arrived: how often they do is learned."""
+        if stage != "read":
+            return
+        with self._changed:
+            if self._arrived_s is not None:
+                self._gaps_s.append(end_s - self._arrived_s)
+            self._arrived_s = end_s
 
     def queued(self, queue: str, length: int) -> None:
-        """Nor from that."""
+        """Nothing is learned from that."""
 
     def dropped(self, frame: int) -> None:
         """Nor from that."""

@@ -114,12 +114,7 @@ class Channel(Generic[T]):
                 self._changed.wait_for(lambda: self._aborted or self._closed or len(self._items) >= wanted, timeout_s)
             finally:
                 self._getters_want.remove(wanted)
-            if self._aborted:
-                raise Aborted
-            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-            if self._putters:
-                self._changed.notify_all()
-            return taken
+            return self._take(most)
 
     def get_fresh(self, patience_s: Callable[[T], float]) -> list[T]:
         """Take the oldest item, or the one that takes its place soon; an empty list means closed and drained.
@@ -141,12 +136,15 @@ class Channel(Generic[T]):
                     )
             finally:
                 self._getters_want.remove(1)
-            if self._aborted:
-                raise Aborted
-            taken = [self._items.popleft()] if self._items else []
-            if self._putters:
-                self._changed.notify_all()
-            return taken
+            return self._take(1)
+
+    def _take(self, most: int) -> list[T]:
+        if self._aborted:
+            raise Aborted
+        taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+        if self._putters:
+            self._changed.notify_all()
+        return taken
 
     def __iter__(self) -> Iterator[T]:
         """Items until the channel is closed and drained; raises Aborted if it is aborted."""

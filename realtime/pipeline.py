@@ -324,8 +324,6 @@ class Pipeline:
             if self._stopping:
                 break
             self.observers.worked("read", (frame.index,), began_s, grabbed_s)
-            if self._admission is not None:
-                self._admission.arrived(grabbed_s)
             lost = self._read.put((frame, grabbed_s, is_last))
             if lost is not None:
                 self.observers.dropped(lost[0].index)

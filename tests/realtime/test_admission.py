@@ -66,7 +66,7 @@ def used_to(inside_s: float, gap_s: float) -> Admission:
     admission = Admission()
     for index in range(2 * LATELY):
         now_s = index * gap_s
-        admission.arrived(now_s)
+        admission.worked("read", (index,), now_s, now_s)
         result: Result = replace(make_result(make_frame(32, 16)), grabbed_s=now_s, latency_ms={"wait": 7.0})
         # One in ten takes much longer: not what is expected of the next one.
         admission.finished(result, now_s + 0.007 + inside_s * (5 if index % 10 == 0 else 1))
