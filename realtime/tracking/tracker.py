@@ -54,6 +54,12 @@ class _Hidden:
     least_likeness: float
     course: Course | None  # None: it stays where it was
     held_s: float = 0.0  # how long a face that may be this one was held back
+    replaced: bool = False  # others came with the very frame in which it vanished: it is back by another cut only
+
+    @property
+    def vanished(self) -> bool:
+        """Whether it was lost from one frame to the next, as at a cut."""
+        return self.least_likeness >= REPLACED_LIKENESS
 
     def expected(self, time_s: float) -> Floats:
         """The box (4,) where the face is if it went on as it moved before."""
@@ -77,7 +83,7 @@ class Tracker:
         self._hidden: dict[int, _Hidden] = {}
         self._trail = Trail()
         self._forgot_s = -math.inf
-        self._holds = False
+        self._holds = self._replaced = False
         self._next_id = 1
         self._before_s = self._now_s = 0.0
 
@@ -88,9 +94,10 @@ class Tracker:
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether a face was missed or lost so lately that it may come back."""
+        """Whether a face was missed or lost so lately that it may come back, or others were seen but once."""
         return (
-            bool(self._hidden)
+            self._replaced
+            or bool(self._awaited())
             or bool(np.isfinite(self.missed_s).any())
             or 0 <= self._now_s - self._forgot_s < STILL_EXPECTED_S
         )
@@ -98,7 +105,7 @@ class Tracker:
     @property
     def must_look(self) -> bool:
         """Whether this frame is the last on which a lost face may be seen again, or one was held back on the last."""
-        return self._holds or any(self._is_over(track, self._now_s) for track in self._hidden.values())
+        return self._holds or any(self._is_over(track, self._now_s) for track in self._awaited())
 
     def next_frame(self, time_s: float) -> None:
         """Another frame, shown at ``time_s``: forget who was not seen again in time, and everybody across a gap."""
@@ -112,9 +119,12 @@ class Tracker:
             return
         kept = {key: track for key, track in self._hidden.items() if not self._is_over(track, before_s)}
         # Where another face has taken a place the old one is not waited for.
-        if any(track.least_likeness < REPLACED_LIKENESS for key, track in self._hidden.items() if key not in kept):
+        if any(not track.vanished for key, track in self._hidden.items() if key not in kept):
             self._forgot_s = time_s
         self._hidden = kept
+
+    def _awaited(self) -> list[_Hidden]:
+        return [track for track in self._hidden.values() if not track.replaced]
 
     @staticmethod
     def _is_over(track: _Hidden, time_s: float) -> bool:
@@ -161,11 +171,19 @@ class Tracker:
         new = np.flatnonzero(ids == 0)
         ids[new] = np.arange(self._next_id, self._next_id + len(new))
         self._next_id += len(new)
+        self._replaced = len(new) > 0 and self._replace()
         self.faces = Faces.joined((settled, self.faces.only(unseen)))
         missed_s = np.minimum(self.missed_s[unseen], self._now_s)
         self.missed_s = np.concatenate([np.full(len(ids), np.inf), missed_s])
         self.pictures = np.concatenate([pictures, self.pictures[unseen]]) if unseen.any() else pictures
         self.ids = np.concatenate([ids, self.ids[unseen]])
+
+    def _replace(self) -> bool:
+        """No longer await those who vanished at once with this frame, for new faces came; whether there are any."""
+        gone = [track for track in self._hidden.values() if track.vanished and track.seen_s == self._before_s]
+        for track in gone:
+            track.replaced = True
+        return bool(gone)
 
     def lose_all(self) -> None:
         """Another scene: no face is in sight any more, though the same may be found again."""

@@ -202,6 +202,16 @@ def test_who_takes_anothers_place_where_nobody_moves_is_seen_at_once(portrait: n
         assert ids == [[1]] * first + [[2]] * (10 - first)
 
 
+def test_who_took_anothers_place_is_looked_at_once_more_soon_and_then_as_everybody(portrait: np.ndarray) -> None:
+    """The one before would only come back by another cut: nobody waits for that."""
+    other = portrait.copy()
+    other[40:240, 130:330] = cv2.flip(portrait, 0)[260:460, 130:330]
+    frames = [grey_frame(portrait if index < 5 else other, index) for index in range(40)]
+    _, looked = run(FaceFinder(Told(face_at(0, 0))), frames)
+    soon, later = math.ceil(MOVING_S * 25), math.ceil(STEADY_S * 25)
+    assert [index for index, at in enumerate(looked) if at] == [0, 5, 5 + soon, 5 + soon + later, 5 + soon + 2 * later]
+
+
 def test_an_empty_picture_is_looked_at_now_and_then() -> None:
     wall = np.full((120, 160), 90, np.uint8)
     detector = Told({})
