@@ -51,15 +51,43 @@ class Labels:
         return None
 
 
-def run(clip: Path, *, exact: bool) -> tuple[Labels, int]:
-    """What is found in a clip, and the number of tracks."""
+class Agreement:
+    """Counts of a run's face-frames and labels against those of the reference."""
+
+    def __init__(self, truth: Labels, ours: Labels) -> None:
+        self.faces = self.found = self.same = self.both_sure = self.same_sure = self.extra = 0
+        for (boxes, labels, sure), (our_boxes, our_labels, our_sure) in zip(truth.frames, ours.frames, strict=True):
+            overlap = iou(boxes, our_boxes)
+            self.faces += len(boxes)
+            self.extra += int((overlap.max(0, initial=0) < MIN_IOU).sum())
+            if len(boxes) and len(our_boxes):
+                hit, which = overlap.max(1) >= MIN_IOU, overlap.argmax(1)
+                equal, meant = (our_labels[which] == labels)[hit], (our_sure[which] & sure)[hit]
+                self.found += len(equal)
+                self.same += int(equal.sum())
+                self.both_sure += int(meant.sum())
+                self.same_sure += int((equal & meant).sum())
+
+    @property
+    def same_share(self) -> str:
+        """Share with the same label of the faces that were found."""
+        return share(self.same, self.found)
+
+
+def share(part: int, whole: int) -> str:
+    """In per cent; of nothing it is none."""
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def run(clip: Path, *, search: bool, classify: bool) -> tuple[Labels, int]:
+    """What is found in a clip, and the number of tracks, with all the searching and all the classifying, or not."""
     with FileSource(clip) as source:
-        size = max(source.info.size_wh) if exact else 640
-        every = 1 if exact else None
+        size = max(source.info.size_wh) if search else 640
         with create_detector(detect_size=size) as detector:
             labels = Labels()
             classifier = OnnxClassifier(bundled_model(Device.CPU), Device.CPU)
-            pipeline = Pipeline(source, detector, classifier, [labels], detect_every=every, classify_every=every)
+            every = (1 if search else None, 1 if classify else None)
+            pipeline = Pipeline(source, detector, classifier, [labels], detect_every=every[0], classify_every=every[1])
             return labels, pipeline.run().tracks
 
 
@@ -69,23 +97,21 @@ def main() -> None:
     cv2.setNumThreads(1)
     wanted = parser.parse_args()
     print(measured_on(("onnxruntime-gpu",)), end="\n\n")
-    print("| clip | frames | face-frames | found | same label | where both are sure | not there | tracks | true |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    columns = ("clip", "frames", "face-frames", "found", "same label", "search alone", "classify alone")
+    columns += ("where both are sure", "not there", "tracks", "true")
+    print(f"| {' | '.join(columns)} |\n|---{'|---:' * (len(columns) - 1)}|")
     for clip in wanted.clips:
-        (truth, truth_tracks), (ours, tracks) = run(clip, exact=True), run(clip, exact=False)
-        faces = found = same = both_sure = same_sure = extra = 0
-        for (boxes, labels, sure), (our_boxes, our_labels, our_sure) in zip(truth.frames, ours.frames, strict=True):
-            overlap = iou(boxes, our_boxes)
-            faces += len(boxes)
-            extra += int((overlap.max(0, initial=0) < MIN_IOU).sum())
-            if len(boxes) and len(our_boxes):
-                hit, which = overlap.max(1) >= MIN_IOU, overlap.argmax(1)
-                equal, meant = (our_labels[which] == labels)[hit], (our_sure[which] & sure)[hit]
-                found, same = found + len(equal), same + int(equal.sum())
-                both_sure, same_sure = both_sure + int(meant.sum()), same_sure + int((equal & meant).sum())
-        pairs = ((found, faces), (same, found), (same_sure, both_sure))
-        shares = [f"{100 * part / whole:.1f} %" if whole else "-" for part, whole in pairs]
-        row = (clip.name, len(ours.frames), faces, *shares, extra, tracks, truth_tracks)
+        truth, truth_tracks = run(clip, search=True, classify=True)
+        ours, tracks = run(clip, search=False, classify=False)
+        whole = Agreement(truth, ours)
+        parts = [
+            Agreement(truth, run(clip, search=not searching, classify=searching)[0]).same_share
+            for searching in (True, False)
+        ]
+        row = (
+            *(clip.name, len(ours.frames), whole.faces, share(whole.found, whole.faces), whole.same_share, *parts),
+            *(share(whole.same_sure, whole.both_sure), whole.extra, tracks, truth_tracks),
+        )
         print("| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in row) + " |", flush=True)
 
 
