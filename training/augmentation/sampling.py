@@ -10,7 +10,16 @@ from torch import Tensor
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.recipes.config import TrainConfig
 
-__all__ = ["epoch_generator", "epoch_length", "epoch_order", "epoch_steps", "public_rows", "rows_seen", "sample_rows"]
+__all__ = [
+    "class_counts",
+    "epoch_generator",
+    "epoch_length",
+    "epoch_order",
+    "epoch_steps",
+    "public_rows",
+    "rows_seen",
+    "sample_rows",
+]
 
 
 def epoch_generator(config: TrainConfig, epoch: int, device: torch.device) -> torch.Generator:
@@ -34,6 +43,20 @@ def sample_rows(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 def epoch_length(labels: Tensor, config: TrainConfig) -> int:
     """How many images an epoch has, the same in each."""
     return sum(count for _, count in _wanted(labels, config))
+
+
+def class_counts(labels: Tensor, config: TrainConfig, classes: int) -> Tensor:
+    """How many images of each class an epoch has, (``classes``,) int64: the prior that a network learns from.
+
+    Args:
+        labels: (M,) int64 of the training images.
+        config: its ``balance`` and ``copies``.
+        classes: there are; one without images has 0.
+    """
+    counts = torch.zeros(classes, dtype=torch.int64, device=labels.device)
+    for members, count in _wanted(labels, config):
+        counts[labels[members[0]]] = count
+    return counts
 
 
 def epoch_steps(length: int, config: TrainConfig) -> int:

@@ -34,7 +34,8 @@ class TrainConfig:
 
     ``loss``: ``multi_margin`` is the hinge of each other class, margin 1; ``double_softmax`` is the cross entropy of
     probabilities taken for logits, a slip of report E that is kept to show what it costs. ``logit_adjustment`` is tau
-    of Menon et al. 2021: tau * log(prior) is added to the logits in the loss, so rare classes keep a margin.
+    of Menon et al. 2021: tau * log(prior) is added to the logits in the loss, so rare classes keep a margin. Priors and
+    class weights are of the images that ``balance`` makes an epoch of: no imbalance is made up for twice.
     ``ferplus_weight`` weighs the second head's KL divergence to the FER+ votes, where a recipe has that head.
 
     ``balance``: how often an image comes up in an epoch. ``oversample`` repeats classes up to the largest, ``sqrt``
@@ -71,7 +72,9 @@ class TrainConfig:
     init: str = _choice("default", ("default", "xavier", "imagenet"), "starting weights; default: torch's random ones")
     loss: str = _choice("cross_entropy", ("cross_entropy", "multi_margin", "double_softmax"), "of FER2013's label")
     label_smoothing: float = _number(0.1, 0, 1, "of FER2013's label, in the cross entropy")
-    class_weights: str = _choice("none", ("none", "inverse", "sqrt"), "weight of a class in the loss, by its count")
+    class_weights: str = _choice(
+        "none", ("none", "inverse", "sqrt"), "weight of a class in the loss, by its count in an epoch"
+    )
     logit_adjustment: float = _number(0.5, 0, 10, "tau of Menon et al. 2021, margin for rare classes")
     ferplus_weight: float = _number(0.5, 0, 100, "weight of the FER+ head's loss")
     distill: float = _number(0.0, 0, 1, "weight of the teachers' answers against labels and votes")

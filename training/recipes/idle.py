@@ -34,6 +34,9 @@ class _Need:
 _CONVOLUTIONS = _Need(("widths",), "without convolutions (widths)")
 _BLOCKS = _Need(("blocks",), "without blocks")
 _POOLS = _Need(("pools",), "without pools")
+_UNEQUAL = _Need(
+    ("balance",), "with balance {balance}: all expressions come up equally often", ("none", "sqrt", "augment_all")
+)
 _HIDDEN = _Need(("hidden",), "without fully connected layers before the heads (hidden)")
 
 _SETTINGS: Mapping[str, tuple[_Need, ...]] = {
@@ -46,6 +49,8 @@ _SETTINGS: Mapping[str, tuple[_Need, ...]] = {
                      ("exponential", "plateau")),),
     "label_smoothing": (_Need(("loss",), "with loss {loss}: it is of cross_entropy and double_softmax",
                               ("cross_entropy", "double_softmax")),),
+    "class_weights": (_UNEQUAL,),
+    "logit_adjustment": (_UNEQUAL,),
     "ferplus_weight": (_Need((_FERPLUS,), f"without {_FERPLUS}"),),
     "distill_temperature": (_Need(("distill",), "without distill"),),
     "copies": (_Need(("balance",), "with balance {balance}: it is of augment_all", ("augment_all",)),),

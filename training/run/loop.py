@@ -28,7 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
 from fer_live.training.augmentation.batches import Batch, Batches
-from fer_live.training.augmentation.sampling import epoch_length, public_rows
+from fer_live.training.augmentation.sampling import class_counts, epoch_length, public_rows
 from fer_live.training.checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
 from fer_live.training.data.fer2013 import Fer2013
 from fer_live.training.data.ferplus import image_hashes
@@ -205,7 +205,7 @@ class _Run:
         self._bf16, self._ranks = bf16, ranks
         self._batches = Batches(dataset, rows, recipe.train, device, ranks)
         classes = len(self._contract.labels)
-        self._label_loss = LabelLoss(recipe.train, torch.bincount(self._batches.labels, minlength=classes))
+        self._label_loss = LabelLoss(recipe.train, class_counts(self._batches.labels, recipe.train, classes))
         self._distillation: Distillation | None = None
         if teachers is not None:
             hashes = image_hashes(dataset.images[rows])

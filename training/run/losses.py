@@ -16,18 +16,19 @@ class LabelLoss:
 
     Args:
         config: which loss, its smoothing, weights and adjustment.
-        counts: (C,) images of each class in the training set.
+        counts: (C,) images of each class in an epoch.
     """
 
     def __init__(self, config: TrainConfig, counts: Tensor) -> None:
         self._config = config
         prior = counts.float() / counts.sum()
-        self._adjustment = config.logit_adjustment * torch.log(prior.clamp_min(1e-6))  # (C,)
+        equal = bool((counts == counts[0]).all())  # nothing to make up for, not even in rounding
+        self._adjustment = (0.0 if equal else config.logit_adjustment) * torch.log(prior.clamp_min(1e-6))  # (C,)
         self._weight: Tensor | None = None
-        if config.class_weights != "none":
+        if config.class_weights != "none" and not equal:
             power = {"inverse": 1.0, "sqrt": 0.5}[config.class_weights]
             weight = prior.clamp_min(1e-6) ** -power
-            self._weight = weight / (weight * prior).sum()  # its mean over the training images is 1
+            self._weight = weight / (weight * prior).sum()  # its mean over the images of an epoch is 1
 
     def __call__(self, logits: Tensor, own: Tensor, other: Tensor, share: Tensor) -> Tensor:
         """The mean loss of logits (B, C) to the labels ``own`` (B,), of ``share`` (B,), and ``other`` (B,)."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fer_live.training.augmentation.sampling import epoch_length, epoch_order
+from fer_live.training.augmentation.sampling import class_counts, epoch_length, epoch_order
 from fer_live.training.recipes.config import TrainConfig
 
 LABELS = torch.tensor([0] * 40 + [2] * 10 + [5] * 7)
@@ -22,6 +22,7 @@ def test_how_often_classes_come_up(balance: str, counts: list[int]) -> None:
     order, repeat = epoch_order(LABELS, config, torch.Generator().manual_seed(0))
     found = torch.bincount(LABELS[order], minlength=6)
     assert found[[0, 2, 5]].tolist() == counts
+    assert torch.equal(class_counts(LABELS, config, 6), found)
     assert len(order) == len(repeat) == epoch_length(LABELS, config) == sum(counts)
     times = torch.bincount(order, minlength=len(LABELS))
     for label in (0, 2, 5):

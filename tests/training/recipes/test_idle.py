@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from fer_live.training.augmentation.sampling import class_counts
 from fer_live.training.networks.registry import network_options
 from fer_live.training.recipes.idle import why_idle
 from fer_live.training.recipes.registry import RECIPES, Recipe, TrainConfig, build_model
@@ -113,6 +114,19 @@ def test_label_smoothing_is_idle_where_the_loss_has_none(loss: str) -> None:
     assert (of(0.0) == of(0.3)) == (why_idle(with_options(loss=loss), "label_smoothing") is not None)
 
 
+@pytest.mark.parametrize("balance", ["none", "oversample", "sqrt", "undersample", "augment_all"])
+def test_weights_of_classes_are_idle_where_all_come_up_equally_often(balance: str) -> None:
+    labels, logits = torch.tensor([0, 0, 0, 1, 2]), torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+
+    def of(**options: Any) -> float:
+        config = with_options(balance=balance, **{"class_weights": "none", "logit_adjustment": 0.0} | options).train
+        return float(LabelLoss(config, class_counts(labels, config, 3))(logits, labels, labels, torch.ones(5)))
+
+    for option, value in (("class_weights", "inverse"), ("class_weights", "sqrt"), ("logit_adjustment", 1.0)):
+        idle = why_idle(with_options(balance=balance), option)
+        assert (of(**{option: value}) == pytest.approx(of())) == (idle is not None), option
+
+
 @pytest.mark.parametrize(
     ("recipe", "option", "idle"),
     [
@@ -144,4 +158,5 @@ def test_what_is_searched_over_may_have_other_values() -> None:
 def test_every_other_setting_always_does_something() -> None:
     idle = {entry.name for entry in fields(TrainConfig) for recipe in RECIPES.values() if why_idle(recipe, entry.name)}
     assert idle == {"momentum", "lr_decay", "lr_decay_steps", "lr_patience", "lr_min", "label_smoothing", "mixup",
-                    "ferplus_weight", "distill_temperature", "copies", "degrade_share", "clean_tail"}  # fmt: skip
+                    "ferplus_weight", "distill_temperature", "copies", "degrade_share", "clean_tail",
+                    "class_weights", "logit_adjustment"}  # fmt: skip

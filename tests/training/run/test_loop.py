@@ -366,6 +366,19 @@ def test_every_choice_trains(options: dict, dataset: Fer2013, tmp_path: Path) ->
     assert math.isfinite(epoch.train_loss)
 
 
+def test_an_imbalance_that_the_draw_makes_up_for_is_not_made_up_for_again(dataset: Fer2013, tmp_path: Path) -> None:
+    rows = dataset.training_rows("standard")
+    many = np.concatenate([np.flatnonzero(dataset.usage > 0), rows, *[rows[dataset.expression[rows] == 3]] * 2])
+    uneven = subset(dataset, many)
+    recipe = QUICK.with_options({"epochs": 1, "epoch_share": 0.2, "balance": "oversample", "cleaning": "none"})
+    losses = []
+    for number, options in enumerate(({}, {"logit_adjustment": 1.0}, {"class_weights": "inverse"})):
+        changed = recipe.with_options({"logit_adjustment": 0.0, **options})
+        (epoch,) = run(tmp_path / str(number), uneven, changed)
+        losses.append(epoch.train_loss)
+    assert losses[0] == losses[1] == losses[2]
+
+
 def test_a_share_of_the_epoch_and_of_public_test(dataset: Fer2013, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     recipe = QUICK.with_options({"epochs": 2, "epoch_share": 0.6, "public_images": 10})  # of 224 images, 7 batches

@@ -45,6 +45,13 @@ def test_the_adjustment_adds_the_prior() -> None:
     assert loss(replace(PLAIN, logit_adjustment=0.5)) == pytest.approx(float(expected))
 
 
+def test_classes_of_equal_size_are_weighed_by_nothing() -> None:
+    counts = torch.tensor([9, 9, 9])
+    config = replace(PLAIN, class_weights="inverse", logit_adjustment=1.0)
+    made_up_for, plain = (LabelLoss(each, counts)(LOGITS, LABELS, OTHERS, WHOLE) for each in (config, PLAIN))
+    assert made_up_for == plain
+
+
 @pytest.mark.parametrize(("weights", "power"), [("inverse", -1.0), ("sqrt", -0.5)])
 def test_class_weights_have_the_mean_1_over_the_images(weights: str, power: float) -> None:
     weight = COUNTS.float() ** power
