@@ -44,8 +44,8 @@ BATCH_FRAMES = 8
 BATCH_BYTES = 16 * 2**20
 """What a batch's pixels take at most, so that large frames don't fill the memory; one frame is always taken."""
 
-LEAST_DETECT_SIZE = 128
-"""Less is not searched, pixels, however little effort is made."""
+LEAST_EFFORT_PX = 128
+"""Longer side of the copy that is still searched however little effort is made, unless less was asked for."""
 
 JOIN_S = 10.0
 """How long a thread may take to end after all channels were aborted or drained."""
@@ -303,7 +303,8 @@ class Pipeline:
 
     def _set_effort(self, effort: Effort) -> None:
         self._effort = effort
-        size = max(LEAST_DETECT_SIZE, round(effort.detect_size * self._setup.detector.detect_size))
+        asked = self._setup.detector.detect_size
+        size = max(min(LEAST_EFFORT_PX, asked), round(effort.detect_size * asked))
         self._finder.set_effort(size, effort.detect_wait)
         self._freshness.set_wait(effort.classify_wait)
 

@@ -244,11 +244,14 @@ def test_draws_only_where_somebody_looks(needs_pixels: bool) -> None:
         assert drawn == (needs_pixels and len(result.faces) > 0)
 
 
-def test_a_late_machine_makes_less_effort_and_the_detector_is_asked_for_less() -> None:
+@pytest.mark.parametrize("asked", [FakeDetector.detect_size, 64])
+def test_a_late_machine_makes_less_effort_and_the_detector_is_asked_for_no_more(asked: int) -> None:
     """The governor's steps reach the detector; time is the detector's own, frames come when it is done."""
     sizes: list[int | None] = []
 
     class Sized(FakeDetector):
+        detect_size = asked
+
         def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
             sizes.append(detect_size)
             return super().detect(frame, detect_size)
@@ -258,4 +261,5 @@ def test_a_late_machine_makes_less_effort_and_the_detector_is_asked_for_less() -
     for index in range(90):  # 3 s of frames that are 100 ms old
         pipeline.observers.finished(replace(result, grabbed_s=index / 30), index / 30 + 0.1)
     pipeline.run()
-    assert sizes and sizes[0] is not None and sizes[0] < FakeDetector.detect_size
+    assert sizes and sizes[0] is not None and sizes[0] <= asked
+    assert sizes[0] < asked or asked == 64  # so small a copy is not made smaller still
