@@ -12,7 +12,7 @@ import click
 from .data.options import DataOptions
 from .engine_options import EngineOptions
 from .sinks.options import VideoOptions
-from .sources.options import Wanted
+from .sources.options import SourceOptions
 from .view.options import ViewOptions
 
 __all__ = ["RunOptions"]
@@ -22,7 +22,7 @@ __all__ = ["RunOptions"]
 class RunOptions:
     """What was asked for. ``source``: None where frames come from elsewhere. ``trace``: its file, None for none."""
 
-    source: Wanted | None = None
+    source: SourceOptions | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     data: DataOptions = field(default_factory=DataOptions)
@@ -37,7 +37,7 @@ class RunOptions:
             click.UsageError: they don't go together, or two outputs have one target.
         """
         options = cls(
-            Wanted.taken_from(values, needed=needs_source),
+            SourceOptions.taken_from(values, needed=needs_source),
             EngineOptions.taken_from(values),
             VideoOptions.taken_from(values),
             DataOptions.taken_from(values),

@@ -28,7 +28,7 @@ from fer_live.realtime.inference.cuda_driver import why_no_cuda
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session
 from fer_live.realtime.sinks.options import VideoOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.sources.video_file import FileSource
 
 from .findings import Finding, Mark
@@ -65,7 +65,7 @@ def run(detector: str) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         video, rows = Path(folder) / "out.mp4", Path(folder) / "out.csv"
         options = RunOptions(
-            source=Wanted(video=str(asset_path(SELFTEST_CLIP))),
+            source=SourceOptions(video=str(asset_path(SELFTEST_CLIP))),
             engine=EngineOptions(detector=detector, device="cpu"),
             video=VideoOptions(video),
             data=DataOptions(save=(rows,)),

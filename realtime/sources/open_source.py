@@ -9,14 +9,14 @@ from fer_live.errors import SourceError
 from fer_live.realtime.datatypes import Source
 
 from .live import Backoff, Listener
-from .options import Wanted
+from .options import SourceOptions
 
 __all__ = ["files_read", "open_source", "sound_file"]
 
 PIPE = "-"
 
 
-def open_source(wanted: Wanted, on_state: Listener | None = None, *, writable: bool = True) -> Source:
+def open_source(wanted: SourceOptions, on_state: Listener | None = None, *, writable: bool = True) -> Source:
     """Open what is wanted.
 
     Args:
@@ -44,7 +44,9 @@ def open_source(wanted: Wanted, on_state: Listener | None = None, *, writable: b
     return _open_video(wanted, wanted.video, backoff, on_state, writable)
 
 
-def _open_video(wanted: Wanted, video: str, backoff: Backoff, on_state: Listener | None, writable: bool) -> Source:
+def _open_video(
+    wanted: SourceOptions, video: str, backoff: Backoff, on_state: Listener | None, writable: bool
+) -> Source:
     from .image_sequences import DEFAULT_FPS, SequenceSource
     from .network import is_address, shown_address
     from .relay import RelayedSource, wait_for
@@ -86,7 +88,7 @@ def _open_pipe(stream: int | None) -> Source:
     return FileSource("standard input", stream=stream, container=open_pipe())
 
 
-def sound_file(wanted: Wanted) -> Path | None:
+def sound_file(wanted: SourceOptions) -> Path | None:
     """The file whose sound belongs to the frames; None for what has no sound or cannot be read twice."""
     from .network import is_address
 
@@ -95,7 +97,7 @@ def sound_file(wanted: Wanted) -> Path | None:
     return path if (path := Path(wanted.video)).is_file() else None
 
 
-def files_read(wanted: Wanted) -> Iterator[tuple[str, Path | int]]:
+def files_read(wanted: SourceOptions) -> Iterator[tuple[str, Path | int]]:
     """The files that frames come from, named in words: paths, and for standard input its descriptor.
 
     Raises:
@@ -126,7 +128,7 @@ def _images(path: Path) -> list[Path]:
     return images_in(path) if path.is_dir() else images_of_pattern(path)
 
 
-def _refuse(wanted: Wanted, name: str, *, fps: bool, stream: bool) -> None:
+def _refuse(wanted: SourceOptions, name: str, *, fps: bool, stream: bool) -> None:
     """Say so where an option was given that doesn't go with the source."""
     if wanted.fps is not None and not fps:
         raise SourceError(f"{name}: has its own frame rate; --fps is for images and the screen")

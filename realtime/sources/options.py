@@ -13,13 +13,13 @@ import click
 from fer_live.cli_options import with_options
 from fer_live.realtime.completion import complete_camera, complete_path
 
-__all__ = ["Wanted", "source_options"]
+__all__ = ["SourceOptions", "source_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SourceOptions:
     """Which source and how; just one of ``camera``, ``image``, ``video`` and ``screen`` is given.
 
     ``camera``: a number or a part of a name. ``image``: a photo or a folder of photos; they have no time and are no

@@ -16,7 +16,7 @@ from fer_live.realtime.choices import installed_detectors as detectors
 from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.sources.camera_names import camera_names
 from fer_live.realtime.sources.network import is_address, shown_address
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 
 from .settings import Settings
 
@@ -29,7 +29,7 @@ class SourceChoice:
 
     key: str
     name: str
-    wanted: Wanted
+    wanted: SourceOptions
 
 
 def sources(settings: Settings) -> tuple[SourceChoice, ...]:
@@ -40,11 +40,13 @@ def sources(settings: Settings) -> tuple[SourceChoice, ...]:
         names = camera_names()
     except SourceError:  # where cameras have no names, the first is offered by its number
         names = {0: "Camera 0"}
-    found = (SourceChoice(f"camera:{number}", name, Wanted(camera=str(number))) for number, name in names.items())
+    found = (
+        SourceChoice(f"camera:{number}", name, SourceOptions(camera=str(number))) for number, name in names.items()
+    )
     return (*first, *found)
 
 
-def _name_of(wanted: Wanted) -> str:
+def _name_of(wanted: SourceOptions) -> str:
     if wanted.video is not None:
         return shown_address(wanted.video) if is_address(wanted.video) else Path(wanted.video).name
     return "The screen" if wanted.screen else f"Camera {wanted.camera}"

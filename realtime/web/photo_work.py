@@ -17,7 +17,7 @@ from fer_live.realtime.photos.annotated import covered, save_picture
 from fer_live.realtime.photos.photo import Photo
 from fer_live.realtime.photos.run import PhotoRun
 from fer_live.realtime.run_options import RunOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 
 from .outputs import FACES, THUMBS, tables_of
 from .task import Task
@@ -56,7 +56,7 @@ def photo_options(task: Task) -> RunOptions:
     suffix = ".png" if task.media_type.suffix in (".bmp", ".png", ".tiff") else ".jpg"
     return replace(
         task.run,
-        source=Wanted(image=Path(task.upload)),
+        source=SourceOptions(image=Path(task.upload)),
         video=replace(task.run.video, out=Path(f"{task.stem}.annotated{suffix}")),
         data=DataOptions(tables_of(task)),
         trace=None,

@@ -18,7 +18,7 @@ from fer_live.realtime.datatypes import Result, Source
 from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 
 from .choices import keys_of
 from .engine_run import EngineRun
@@ -105,7 +105,7 @@ class Show:
         if not self._viewers:
             self._leaving = self._loop.call_later(LINGER_S if self._lingers else 0.0, self._end)
 
-    def choose(self, source: Wanted, key: str) -> None:
+    def choose(self, source: SourceOptions, key: str) -> None:
         """Look at something else."""
         self.options, self.keys["source"] = replace(self.options, source=source), key
         self.begin()

@@ -146,13 +146,13 @@ def _follow(session: Session, curves: Curves, task: Task, tell: Tell) -> None:
 def clip_options(task: Task) -> RunOptions:
     """What is asked of a run that makes all that there can be of a clip."""
     from fer_live.realtime.data.options import EVENT_SUFFIXES, DataOptions
-    from fer_live.realtime.sources.options import Wanted
+    from fer_live.realtime.sources.options import SourceOptions
 
     tables = tables_of(task)
     events = (Path(f"{task.stem}{'.events' if each == '.csv' else ''}{each}") for each in EVENT_SUFFIXES)
     return replace(
         task.run,
-        source=Wanted(video=task.upload),
+        source=SourceOptions(video=task.upload),
         video=replace(task.run.video, out=Path(f"{task.stem}.annotated.mp4")),
         data=DataOptions(tables, tuple(events), report=Path(f"{task.stem}.report.html")),
         trace=None,

@@ -19,7 +19,7 @@ from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.messages import SHOWN_S, Messages
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session, Watch
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 
 CLIP = Path(__file__).parents[2] / "samples" / "astronaut.mp4"
 
@@ -28,7 +28,7 @@ CLIP = Path(__file__).parents[2] / "samples" / "astronaut.mp4"
 def watched(engine: EngineOptions, **options: object) -> Iterator[tuple[Session, list[str], Callable[[], Result]]]:
     """A run whose frames are asked for one by one, with all that it says."""
     told: list[str] = []
-    with Session(RunOptions(Wanted(video=str(CLIP)), engine, **options), watch=Watch.VIEWER) as session:
+    with Session(RunOptions(SourceOptions(video=str(CLIP)), engine, **options), watch=Watch.VIEWER) as session:
         session.controls._tell = told.append
         session.pipeline.start()
         display = session.display

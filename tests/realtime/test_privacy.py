@@ -62,8 +62,8 @@ def minute(
     code = (
         "import sys, time; from pathlib import Path; from fer_live.realtime.engine_options import EngineOptions; "
         "from fer_live.realtime.run_options import RunOptions; from fer_live.realtime.session import Session; "
-        "from fer_live.realtime.sources.options import Wanted\n"
-        "with Session(RunOptions(Wanted(video=sys.argv[1]), EngineOptions(detector='mediapipe'))) as session:\n"
+        "from fer_live.realtime.sources.options import SourceOptions\n"
+        "with Session(RunOptions(SourceOptions(video=sys.argv[1]), EngineOptions(detector='mediapipe'))) as session:\n"
         "    session.pipeline.start(); time.sleep(70); print(session.end().frames)"
     )
     with ThreadPoolExecutor(1) as background:

@@ -17,7 +17,7 @@ from fer_live.realtime.data.options import TABLE_SUFFIXES, DataOptions
 from fer_live.realtime.photos.picture import read_picture
 from fer_live.realtime.photos.run import PhotoRun
 from fer_live.realtime.run_options import RunOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 
 
 def run(*arguments: object) -> int:
@@ -184,7 +184,7 @@ def test_two_photos_for_one_target(folder: Path, tmp_path: Path, capsys: pytest.
 
 def test_interrupted_the_data_until_then_are_whole(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "faces.csv"
-    options = RunOptions(Wanted(image=folder), data=DataOptions(save=(table,)))
+    options = RunOptions(SourceOptions(image=folder), data=DataOptions(save=(table,)))
     with PhotoRun(options) as photos:
         for photo in photos:
             assert Path(photo.name).name == "9.jpg"
@@ -198,7 +198,7 @@ def test_interrupted_the_data_until_then_are_whole(folder: Path, tmp_path: Path)
 
 def test_an_error_amid_the_photos_leaves_the_part(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "faces.csv"
-    options = RunOptions(Wanted(image=folder), data=DataOptions(save=(table,)))
+    options = RunOptions(SourceOptions(image=folder), data=DataOptions(save=(table,)))
     with pytest.raises(ZeroDivisionError), PhotoRun(options) as photos:
         for _ in photos:
             raise ZeroDivisionError

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fer_live.errors import SourceError
 from fer_live.realtime.sources.image_sequences import images_in, images_of_pattern
-from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
 from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
 
 
@@ -23,7 +23,7 @@ def save(path: Path, index: int, size_wh: tuple[int, int] = (96, 64)) -> None:
 
 
 def codes(folder: Path, pattern: str = "", **options: Fraction) -> list[int]:
-    with open_source(Wanted(video=str(folder / pattern), **options)) as source:
+    with open_source(SourceOptions(video=str(folder / pattern), **options)) as source:
         return [read_index(frame.y) for frame in source]
 
 
@@ -33,7 +33,7 @@ def test_a_folder_is_read_in_natural_order_at_its_rate(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "._img3.png").write_bytes(b"left by a Mac")
     (tmp_path / "folder.png").mkdir()
-    with open_source(Wanted(video=str(tmp_path), fps=Fraction(10))) as source:
+    with open_source(SourceOptions(video=str(tmp_path), fps=Fraction(10))) as source:
         assert source.info.fps == 10 and source.info.frame_count == 12 and not source.info.is_live
         assert source.info.size_wh == (96, 64)
         frames = list(source)
@@ -68,7 +68,7 @@ def test_an_unreadable_image_is_left_out_and_told(tmp_path: Path) -> None:
     (tmp_path / "3.png").write_bytes(b"not an image" * 20)
     data = (tmp_path / "4.png").read_bytes()
     (tmp_path / "4.png").write_bytes(data[: len(data) // 2])
-    with open_source(Wanted(video=str(tmp_path))) as source:
+    with open_source(SourceOptions(video=str(tmp_path))) as source:
         frames = list(source)
     assert [(read_index(frame.y), frame.index) for frame in frames] == [(1, 0), (2, 1), (5, 2)]
     assert [frame.time_s for frame in frames] == [read_index(frame.y) / 25 for frame in frames]
@@ -86,12 +86,12 @@ def test_a_picture_that_was_cut_off_is_left_out_and_told_alone_an_error(
     for name in (f"0{suffix}", cut.name, f"2{suffix}"):
         Image.fromarray(noise).save(tmp_path / name)
     cut.write_bytes(cut.read_bytes()[: int(share * cut.stat().st_size)])
-    with open_source(Wanted(video=str(tmp_path))) as source:
+    with open_source(SourceOptions(video=str(tmp_path))) as source:
         assert [frame.time_s for frame in source] == [0, 2 / 25]
     (warning,) = source.warnings
     assert f"1 of 3 images could not be read and were left out; the first: {cut}: is damaged or cut off" in warning
     with pytest.raises(SourceError, match="is damaged or cut off") as caught:
-        open_source(Wanted(video=str(cut)))
+        open_source(SourceOptions(video=str(cut)))
     assert str(caught.value).startswith(f"{cut}: ") and "\n" not in str(caught.value)
 
 
@@ -113,7 +113,7 @@ def test_other_sizes_are_fitted_to_the_first(tmp_path: Path) -> None:
     save(tmp_path / "1.png", 1, (192, 128))
     save(tmp_path / "2.png", 2, (64, 128))
     save(tmp_path / "3.png", 3, (201, 33))
-    with open_source(Wanted(video=str(tmp_path))) as source:
+    with open_source(SourceOptions(video=str(tmp_path))) as source:
         frames = list(source)
     assert {frame.size_wh for frame in frames} == {(96, 64)}
     assert read_index(frames[1].y) == 1
@@ -140,7 +140,7 @@ def clip_named_png(folder: Path) -> None:
 def test_a_folder_that_gives_nothing_is_told(tmp_path: Path, make, says: str) -> None:
     make(tmp_path)
     with pytest.raises(SourceError, match=says) as caught:
-        open_source(Wanted(video=str(tmp_path)))
+        open_source(SourceOptions(video=str(tmp_path)))
     assert str(caught.value).startswith(f"{tmp_path}: ") and "\n" not in str(caught.value)
 
 
@@ -156,16 +156,16 @@ def test_numbers_are_in_order_however_they_are_written(tmp_path_factory: pytest.
 def test_pictures_larger_than_any_video_are_refused(tmp_path: Path) -> None:
     (tmp_path / "huge.pgm").write_bytes(b"P5 9000 9000 255\n" + bytes(9000 * 9000))
     with pytest.raises(SourceError, match="too large, 9000x9000; scale them"):
-        open_source(Wanted(video=str(tmp_path)))
+        open_source(SourceOptions(video=str(tmp_path)))
     (tmp_path / "huge.pgm").rename(tmp_path / "alone.pgm")
-    with open_source(Wanted(video=str(tmp_path / "alone.pgm"))) as source:
+    with open_source(SourceOptions(video=str(tmp_path / "alone.pgm"))) as source:
         assert source.info.size_wh == (9000, 9000)
 
 
 def test_a_sequence_can_be_left_midway(tmp_path: Path) -> None:
     for index in range(5):
         save(tmp_path / f"{index}.png", index)
-    with open_source(Wanted(video=str(tmp_path))) as source:
+    with open_source(SourceOptions(video=str(tmp_path))) as source:
         frames = iter(source)
         assert [read_index(frame.y) for frame in itertools.islice(frames, 2)] == [0, 1]
         source.stop()

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from fer_live.errors import SourceError
-from fer_live.realtime.sources.open_source import Wanted, open_source, sound_file
+from fer_live.realtime.sources.open_source import SourceOptions, open_source, sound_file
 from fer_live.realtime.testing.fakes import make_clip, read_index
 
 READ_PIPE = """
 import sys
 from fer_live.errors import SourceError
-from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
 from fer_live.realtime.testing.fakes import read_index
 try:
-    with open_source(Wanted(video="-")) as source:
+    with open_source(SourceOptions(video="-")) as source:
         print(*[read_index(frame.y) for frame in source])
         print(*source.warnings, sep="\\n", end="")
 except SourceError as error:
@@ -77,9 +77,9 @@ def test_a_silent_pipe_can_be_left() -> None:
     # An interrupt while a C extension is imported may come out as an error of that import: all of them first.
     code = """
 import fer_live.realtime.sources.relay, fer_live.realtime.sources.video_file
-from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
 print("reading", flush=True)
-open_source(Wanted(video="-"))
+open_source(SourceOptions(video="-"))
 """
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as process:
@@ -92,25 +92,33 @@ open_source(Wanted(video="-"))
 
 def test_which_file_the_sound_is_in(tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mp4", frames=2)
-    assert sound_file(Wanted(video=str(tmp_path / "a.mp4"))) == tmp_path / "a.mp4"
-    for other in (Wanted(video=str(tmp_path)), Wanted(video="-"), Wanted(camera="0"), Wanted(video="rtsp://host/a")):
+    assert sound_file(SourceOptions(video=str(tmp_path / "a.mp4"))) == tmp_path / "a.mp4"
+    for other in (
+        SourceOptions(video=str(tmp_path)),
+        SourceOptions(video="-"),
+        SourceOptions(camera="0"),
+        SourceOptions(video="rtsp://host/a"),
+    ):
         assert sound_file(other) is None
 
 
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        (Wanted(camera="0", fps=Fraction(25)), "camera 0: has its own frame rate"),
-        (Wanted(camera="0", stream=1), "camera 0: has no streams"),
-        (Wanted(screen=True, stream=1), "screen: has no streams"),
-        (Wanted(video="-", fps=Fraction(25)), "standard input: has its own frame rate"),
-        (Wanted(video="a.mp4", fps=Fraction(25)), "a.mp4: has its own frame rate"),
-        (Wanted(video="rtsp://me:secret@host/", fps=Fraction(25)), r"rtsp://me:\*\*\*@host/: has its own frame rate"),
-        (Wanted(video="img_%04d.png", stream=0), "img_%04d.png: has no streams"),
-        (Wanted(camera="400"), "camera 400: there is none"),
+        (SourceOptions(camera="0", fps=Fraction(25)), "camera 0: has its own frame rate"),
+        (SourceOptions(camera="0", stream=1), "camera 0: has no streams"),
+        (SourceOptions(screen=True, stream=1), "screen: has no streams"),
+        (SourceOptions(video="-", fps=Fraction(25)), "standard input: has its own frame rate"),
+        (SourceOptions(video="a.mp4", fps=Fraction(25)), "a.mp4: has its own frame rate"),
+        (
+            SourceOptions(video="rtsp://me:secret@host/", fps=Fraction(25)),
+            r"rtsp://me:\*\*\*@host/: has its own frame rate",
+        ),
+        (SourceOptions(video="img_%04d.png", stream=0), "img_%04d.png: has no streams"),
+        (SourceOptions(camera="400"), "camera 400: there is none"),
     ],
 )
-def test_options_that_do_not_go_together_are_told(wanted: Wanted, says: str) -> None:
+def test_options_that_do_not_go_together_are_told(wanted: SourceOptions, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         open_source(wanted)
 
@@ -118,10 +126,10 @@ def test_options_that_do_not_go_together_are_told(wanted: Wanted, says: str) -> 
 @pytest.mark.parametrize("kwargs", [{}, {"camera": "0", "screen": True}, {"camera": "0", "video": "a.mp4"}])
 def test_just_one_source_is_wanted(kwargs: dict) -> None:
     with pytest.raises(ValueError, match="just one"):
-        Wanted(**kwargs)
+        SourceOptions(**kwargs)
 
 
 def test_a_file_is_read_as_before(tmp_path: Path) -> None:
     make_clip(tmp_path / "50%d: a.mp4")
-    with open_source(Wanted(video=str(tmp_path / "50%d: a.mp4"))) as source:
+    with open_source(SourceOptions(video=str(tmp_path / "50%d: a.mp4"))) as source:
         assert [read_index(frame.y) for frame in source] == list(range(30))

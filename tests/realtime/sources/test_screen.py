@@ -7,7 +7,7 @@ import pytest
 
 from fer_live.errors import SourceError
 from fer_live.realtime.sources.live import Backoff
-from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
 from fer_live.realtime.sources.screen import ScreenSource
 from fer_live.realtime.testing.display import virtual_display
 
@@ -16,8 +16,8 @@ import sys, time
 import cv2, numpy
 from itertools import islice
 from fer_live.realtime.colour import frame_to_bgr
-from fer_live.realtime.sources.open_source import Wanted, open_source
-with open_source(Wanted(screen=True, fps=20)) as source:
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
+with open_source(SourceOptions(screen=True, fps=20)) as source:
     cv2.namedWindow("shown", cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO)
     cv2.resizeWindow("shown", 800, 600)
     times, most = [], 0
@@ -54,7 +54,7 @@ def test_a_screen_that_is_not_there(display: str | None, monkeypatch: pytest.Mon
     with pytest.raises(SourceError, match="screen: cannot be grabbed"):
         ScreenSource()
     with pytest.raises(SourceError, match="run where there is one"):
-        open_source(Wanted(screen=True))
+        open_source(SourceOptions(screen=True))
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb")

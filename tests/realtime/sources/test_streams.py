@@ -16,7 +16,7 @@ from fer_live.realtime.datatypes import Frame
 from fer_live.realtime.source_state import SourceState
 from fer_live.realtime.sources.live import Backoff
 from fer_live.realtime.sources.network import shown_address
-from fer_live.realtime.sources.open_source import Wanted, open_source
+from fer_live.realtime.sources.open_source import SourceOptions, open_source
 from fer_live.realtime.sources.streams import StreamSource
 from fer_live.realtime.testing.fakes import make_clip, make_frame, read_index
 from fer_live.realtime.testing.stream_server import StreamServer
@@ -52,7 +52,7 @@ def unused_port() -> int:
 
 @pytest.mark.parametrize("path", KINDS)
 def test_a_live_stream_gives_frames_by_the_clock(server: StreamServer, path: str) -> None:
-    with open_source(Wanted(video=server.address(path))) as source:
+    with open_source(SourceOptions(video=server.address(path))) as source:
         assert source.info.is_live and source.info.size_wh == (96, 64) and source.info.frame_count is None
         assert source.info.name == server.address(path)
         frames = take(iter(source), 10)
@@ -210,7 +210,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, address: str,
             if address.startswith("udp"):
                 StreamSource(full, open_s=0.5)
             else:
-                open_source(Wanted(video=full))
+                open_source(SourceOptions(video=full))
     message = str(caught.value)
     assert message.startswith(f"{shown_address(full)}: ") and "\n" not in message and "secret" not in message
 
@@ -258,7 +258,7 @@ def test_a_password_is_not_shown() -> None:
 
 def test_a_file_from_a_server_is_a_file(tmp_path: Path) -> None:
     times = make_clip(tmp_path / "clip.mp4", audio="aac", container_options={"movflags": "faststart"})
-    with StreamServer(tmp_path) as server, open_source(Wanted(video=server.address("clip.mp4"))) as source:
+    with StreamServer(tmp_path) as server, open_source(SourceOptions(video=server.address("clip.mp4"))) as source:
         assert not source.info.is_live and source.info.frame_count == 30
         frames = list(source)
     assert [read_index(frame.y) for frame in frames] == list(range(30))
@@ -268,7 +268,7 @@ def test_a_file_from_a_server_is_a_file(tmp_path: Path) -> None:
 
 def test_a_file_from_a_server_can_be_left_midway(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mkv", frames=100)
-    with StreamServer(tmp_path) as server, open_source(Wanted(video=server.address("clip.mkv"))) as source:
+    with StreamServer(tmp_path) as server, open_source(SourceOptions(video=server.address("clip.mkv"))) as source:
         given = iter(source)
         assert len(take(given, 3)) == 3
         source.stop()
@@ -294,7 +294,7 @@ def test_a_file_whose_server_stalls_is_told_as_that(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         try:
-            with open_source(Wanted(video=f"http://127.0.0.1:{http.server_port}/clip.mkv")) as source:
+            with open_source(SourceOptions(video=f"http://127.0.0.1:{http.server_port}/clip.mkv")) as source:
                 assert len(list(source)) > 20
                 assert "nothing came for 5 s" in source.warnings[0]
         finally:
@@ -323,7 +323,7 @@ def test_a_file_whose_transfer_breaks_off_is_read_on(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            with open_source(Wanted(video=f"http://127.0.0.1:{server.server_port}/clip.mkv")) as source:
+            with open_source(SourceOptions(video=f"http://127.0.0.1:{server.server_port}/clip.mkv")) as source:
                 indexes = [read_index(frame.y) for frame in source]
                 assert source.warnings == ()
         finally:

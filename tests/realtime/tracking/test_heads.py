@@ -9,7 +9,7 @@ import pytest
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.sources.open_source import open_source
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.testing.fakes import FakeDetector, grey_frame
 from fer_live.realtime.tracking.heads import KEPT_S, LEAST_SCORE, HeadFinder
 
@@ -84,7 +84,7 @@ def share_bare(path: Path, every: int) -> tuple[int, int]:
     spread = np.linspace(-1, 1, 9)
     grid = np.stack(np.meshgrid(spread, spread), -1).reshape(-1, 2)
     grid = grid[(grid**2).sum(1) <= 1]
-    with open_source(Wanted(video=str(path))) as source:
+    with open_source(SourceOptions(video=str(path))) as source:
         sharp = create_detector("yunet", detect_size=max(source.info.size_wh), min_score=0.5)
         finder = HeadFinder(create_detector("yunet", min_score=LEAST_SCORE))
         for frame in source:

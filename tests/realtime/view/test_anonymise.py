@@ -17,7 +17,7 @@ from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors.registry import create_detector
 from fer_live.realtime.detectors.squares import BoxFraming, face_squares
 from fer_live.realtime.sources.open_source import open_source
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.testing.fakes import FakeDetector
 from fer_live.realtime.tracking.heads import LEAST_SCORE, HeadFinder
 from fer_live.realtime.view.anonymise import CELLS, LEAST_CELL_PX, Style, anonymise_frame, anonymise_picture
@@ -117,7 +117,7 @@ def test_a_picture_is_covered_as_a_frame_is() -> None:
 
 def heads_of(path: Path, every: int) -> Iterator[tuple[Frame, np.ndarray, Faces]]:
     """Some frames of a clip, what is to be covered on them, and the faces that are found."""
-    with open_source(Wanted(video=str(path))) as source:
+    with open_source(SourceOptions(video=str(path))) as source:
         finder = HeadFinder(create_detector("yunet", min_score=LEAST_SCORE))
         labelled = create_detector("yunet")
         for frame in source:

@@ -18,7 +18,7 @@ from fer_live.realtime.explain.live import Explained, ExplainThread, MapsShown, 
 from fer_live.realtime.run_options import RunOptions
 from fer_live.realtime.session import Session, Watch
 from fer_live.realtime.source_state import SourceState
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.stats import RecentStats
 from fer_live.realtime.testing.fakes import grey_frame, make_result
 from fer_live.realtime.view.looking import Looking, Model
@@ -222,7 +222,7 @@ def test_a_saved_picture_shows_what_is_looked_at(looking: Looking) -> None:
 def test_a_real_run_is_looked_into_while_it_goes_on_and_follows_the_model() -> None:
     clip = Path(__file__).parents[3] / "samples" / "astronaut.mp4"
     seen: list[Explained] = []
-    with Session(RunOptions(Wanted(video=str(clip)), EngineOptions()), watch=Watch.PROGRAM) as session:
+    with Session(RunOptions(SourceOptions(video=str(clip)), EngineOptions()), watch=Watch.PROGRAM) as session:
         model = [asset_path(MODEL_INT8)]
         looking = Looking(Selection(), lambda: Model(model[0], sha256(model[0].read_bytes()).hexdigest()))
         looking.toggle_heat()

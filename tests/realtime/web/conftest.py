@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fer_live.bundled import MODEL, asset_path
 from fer_live.realtime.run_options import RunOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.web.server import listen, make_server
 from fer_live.realtime.web.settings import Settings
 
@@ -26,7 +26,7 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def showing(video: Path | None = None, **settings: object) -> Settings:
     """Settings of a page that was started with a file."""
-    run = RunOptions(source=None if video is None else Wanted(video=str(video)))
+    run = RunOptions(source=None if video is None else SourceOptions(video=str(video)))
     return Settings(run, **settings)
 
 

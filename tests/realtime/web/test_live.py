@@ -18,7 +18,7 @@ from fer_live.contract import FER2013_LABELS
 from fer_live.realtime import messages
 from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.run_options import RunOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.web import live, show
 from fer_live.realtime.web.app import create_app
 from fer_live.realtime.web.settings import Settings
@@ -87,7 +87,7 @@ def pages(settings: Settings) -> Iterator[Callable[[], Any]]:
 
 
 def showing(video: Path | None, **engine: object) -> Settings:
-    source = None if video is None else Wanted(video=str(video))
+    source = None if video is None else SourceOptions(video=str(video))
     return Settings(RunOptions(source, EngineOptions(**engine)))  # type: ignore[arg-type]
 
 

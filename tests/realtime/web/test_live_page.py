@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fer_live.realtime.engine_options import EngineOptions
 from fer_live.realtime.run_options import RunOptions
-from fer_live.realtime.sources.options import Wanted
+from fer_live.realtime.sources.options import SourceOptions
 from fer_live.realtime.web import server, show
 from fer_live.realtime.web.settings import Settings
 
@@ -22,7 +22,7 @@ Watch = Callable[..., Any]
 
 
 def showing(video: Path | None, **engine: object) -> Settings:
-    source = None if video is None else Wanted(video=str(video))
+    source = None if video is None else SourceOptions(video=str(video))
     return Settings(RunOptions(source, EngineOptions(**engine)))  # type: ignore[arg-type]
 
 
