@@ -10,14 +10,14 @@ import click
 
 from fer_live.cli_errors import debug_option, run_command
 
+from .opsets import DEFAULT_OPSET, FIRST_OPSET, LAST_OPSET
+
 if TYPE_CHECKING:
     import onnx
 
     from fer_live.training.data.fer2013 import Fer2013
 
 __all__ = ["export_command", "main"]
-
-_FIRST_OPSET, _LAST_OPSET, _DEFAULT_OPSET = 18, 23, 18
 
 
 @click.command()
@@ -29,8 +29,8 @@ _FIRST_OPSET, _LAST_OPSET, _DEFAULT_OPSET = 18, 23, 18
 )
 @click.option(
     "--opset",
-    type=click.IntRange(_FIRST_OPSET, _LAST_OPSET),
-    default=_DEFAULT_OPSET,
+    type=click.IntRange(FIRST_OPSET, LAST_OPSET),
+    default=DEFAULT_OPSET,
     show_default=True,
     help="ONNX operator set.",
 )

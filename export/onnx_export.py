@@ -21,13 +21,10 @@ from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.evaluation.logits import normalise
 from fer_live.training.files import system_errors_as
 
+from .opsets import DEFAULT_OPSET
 from .probe import probe_faces
 
-__all__ = ["DEFAULT_OPSET", "OPSETS", "LiveGraph", "check_target", "export_model", "write_models"]
-
-OPSETS = (18, 23)
-"""First and last opset that is offered: the exporter writes no older one, and onnxruntime 1.22 reads no newer one."""
-DEFAULT_OPSET = 18
+__all__ = ["LiveGraph", "check_target", "export_model", "write_models"]
 
 
 class LiveGraph(nn.Module):
@@ -53,7 +50,7 @@ def export_model(
 
     Args:
         checkpoint: what to export.
-        opset: of :data:`OPSETS`.
+        opset: from :data:`~.opsets.FIRST_OPSET` to :data:`~.opsets.LAST_OPSET`.
         provenance: what is known of this export, JSON values; the checkpoint's own stands beside it.
 
     Raises:

@@ -15,7 +15,16 @@ from typing import Any
 
 from .errors import ContractError
 
-__all__ = ["CONTRACT_VERSION", "FER2013_LABELS", "FERPLUS_LABELS", "METADATA_KEY", "Contract", "Framing", "Head"]
+__all__ = [
+    "CONTRACT_VERSION",
+    "FER2013_FRAMING",
+    "FER2013_LABELS",
+    "FERPLUS_LABELS",
+    "METADATA_KEY",
+    "Contract",
+    "Framing",
+    "Head",
+]
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "fer_live.contract"

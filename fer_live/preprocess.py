@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .contract import Contract
 
-__all__ = ["crop_faces", "crop_squares", "whole_image_squares"]
+__all__ = ["LIMITED_TO_FULL", "crop_faces", "crop_squares", "whole_image_squares"]
 
-_LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * (255.0 / 219.0)), 0, 255).astype(np.uint8)
-
+LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * (255.0 / 219.0)), 0, 255).astype(np.uint8)
+"""(256,) uint8: video luma, black 16 and white 235 (ITU-R BT.601, BT.709), as 0..255."""
 
 LARGE = 6.0
 """A square of more times the crop's size is halved before it is warped: several times faster, and hardly different."""
@@ -80,7 +80,7 @@ def crop_squares(
     crops = np.empty((len(squares), 1, size, size), np.uint8)
     for crop, (x, y, side, roll_deg) in zip(crops, squares.astype(np.float64), strict=True):
         crop[0] = _crop(grey, x, y, side, roll_deg, size)
-    return cv2.LUT(crops, _LIMITED_TO_FULL).astype(np.uint8, copy=False) if limited_range and len(crops) else crops
+    return cv2.LUT(crops, LIMITED_TO_FULL).astype(np.uint8, copy=False) if limited_range and len(crops) else crops
 
 
 def _crop(grey: NDArray[np.uint8], x: float, y: float, side: float, roll_deg: float, size: int) -> NDArray[np.uint8]:

@@ -26,8 +26,7 @@ def frame_to_bgr(frame: Frame) -> NDArray[np.uint8]:
     i420 = as_i420(frame.y, frame.u, frame.v)
     if i420 is not None:
         return np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
-    y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
-    i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
+    i420 = _packed(frame)
     return np.ascontiguousarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)[:height, :width], np.uint8)
 
 
@@ -42,9 +41,7 @@ def true_bgr(frame: Frame, colour: ColourTags) -> NDArray[np.uint8]:
         matrix = int(Colorspace.ITU709) if height >= _LEAST_HD_ROWS else int(Colorspace.ITU601)
     if matrix not in (Colorspace.ITU709, Colorspace.BT2020):
         return frame_to_bgr(frame)
-    y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
-    i420 = np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
-    picture = VideoFrame.from_ndarray(i420, "yuv420p").reformat(
+    picture = VideoFrame.from_ndarray(_packed(frame), "yuv420p").reformat(
         format="bgr24",
         src_colorspace=matrix,
         dst_colorspace=matrix,
@@ -72,6 +69,13 @@ def planes_from_bgr(image: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
     u, v = flat[luma:].reshape(2, chroma)
     half = (even_h // 2, even_w // 2)
     return np.ascontiguousarray(y), u.reshape(half), v.reshape(half)
+
+
+def _packed(frame: Frame) -> Plane:
+    """A frame's planes as I420 (H * 3 / 2, W); of odd sides the last row or column is repeated."""
+    height, width = frame.y.shape
+    y = np.pad(frame.y, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else frame.y
+    return np.concatenate((y.ravel(), frame.u.ravel(), frame.v.ravel())).reshape(-1, y.shape[1])
 
 
 def _doubled(plane: Plane) -> Plane:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_live.preprocess import LIMITED_TO_FULL
+
 from .datatypes import Floats, Frame, Plane
 
 __all__ = ["Downscaled", "downscaled_bgr", "downscaled_grey", "halved", "small_size_wh"]
@@ -15,7 +17,6 @@ __all__ = ["Downscaled", "downscaled_bgr", "downscaled_grey", "halved", "small_s
 _LEVELS = np.arange(256, dtype=np.float64)
 _LUMA_TO_LIMITED = np.rint(16 + _LEVELS * (219 / 255)).astype(np.uint8)
 _CHROMA_TO_LIMITED = np.rint(128 + (_LEVELS - 128) * (224 / 255)).astype(np.uint8)
-_LUMA_TO_FULL = np.clip(np.rint((_LEVELS - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 _BLACK_LUMA, _NO_CHROMA = 16, 128
 
@@ -70,7 +71,7 @@ def downscaled_grey(frame: Frame, longest_px: int) -> Downscaled:
     small_w, small_h = small_size_wh(frame.size_wh, longest_px)
     grey = _shrunk(frame.y, (small_w, small_h))
     if frame.limited_range:
-        grey = cv2.LUT(grey, _LUMA_TO_FULL).astype(np.uint8, copy=False)
+        grey = cv2.LUT(grey, LIMITED_TO_FULL).astype(np.uint8, copy=False)
     return Downscaled(grey, _factors(frame, small_w, small_h))
 
 

@@ -148,8 +148,9 @@ class Session:
             observers.append(self.data.counts)
         # A file that is only watched is shown whole, at its own pace; else the freshest frame will do.
         self.paced = not info.is_live and (self._watch == Watch.PROGRAM or not options.writes)
-        self.stats = RecentStats(self.detector.name, self.classifier.provider, is_live=info.is_live)
-        self.stats.set_engine(self.detector.name, self.classifier.provider, self.classifier.path.name)
+        self.stats = RecentStats(
+            self.detector.name, self.classifier.provider, self.classifier.path.name, is_live=info.is_live
+        )
         if self._watch != Watch.NOBODY:
             self.display = Channel(4, Overflow.BLOCK) if self.paced else Channel(1, Overflow.DROP_OLDEST)
             observers.append(self.stats)

@@ -65,15 +65,22 @@ class RecentStats:
     Args:
         detector: its name.
         provider: the execution provider that classifies.
+        model: its file's name, "" where none is told.
         is_live: frames have an age.
         clock: as ``time.perf_counter``.
     """
 
     def __init__(
-        self, detector: str, provider: str, *, is_live: bool, clock: Callable[[], float] = time.perf_counter
+        self,
+        detector: str,
+        provider: str,
+        model: str = "",
+        *,
+        is_live: bool,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._detector, self._provider, self._is_live, self._clock = detector, provider, is_live, clock
-        self._model = ""
+        self.set_engine(detector, provider, model)
+        self._is_live, self._clock = is_live, clock
         self._lock = threading.Lock()
         self._stages: dict[str, deque[tuple[float, float]]] = {}  # (end, milliseconds a frame)
         self._finished: deque[float] = deque(maxlen=_MOST)

@@ -11,6 +11,7 @@ from fer_live.realtime.datatypes import Detector, Faces, Frame
 
 from .motion import FaceFlow, patches
 from .tracker import Ids, Tracker, iou
+from .trail import middle
 
 __all__ = ["FaceFinder", "Found"]
 
@@ -131,8 +132,7 @@ class FaceFinder:
         sure = steps.sure & _is_inside(moved, frame.size_wh)
         self._calm = bool((np.abs(steps.shift).max(1) < CALM_STEP * moved.squares[:, 2]).all())
         if sure.any():
-            # The middle one; np.median would import numpy.ma, which takes longer than many frames.
-            self._moved += np.sort(steps.shift[sure], axis=0)[sure.sum() // 2]
+            self._moved += middle(steps.shift[sure])
         tracker.follow(moved, sure, steps.suddenly)
         return len(tracker.ids) < before
 

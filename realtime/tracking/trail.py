@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Floats
 
-__all__ = ["Course", "Trail"]
+__all__ = ["Course", "Trail", "middle"]
 
 TRAIL_S = 0.4
 """How far back a face's movement is looked at, seconds."""
@@ -89,8 +89,8 @@ class Trail:
         apart_s = since_s[late] - since_s[early]
         later = apart_s > 0
         slopes = (middles[late] - middles[early])[later] / apart_s[later, None]
-        velocity = _middle(slopes)
-        at, half = _middle(middles - since_s[:, None] * velocity), _middle(sizes) / 2
+        velocity = middle(slopes)
+        at, half = middle(middles - since_s[:, None] * velocity), middle(sizes) / 2
         return Course(np.concatenate([at - half, at + half]).astype(np.float32), velocity, last_s)
 
     def picture(self, track: int) -> Floats | None:
@@ -102,7 +102,10 @@ class Trail:
         return None
 
 
-def _middle(values: Floats) -> Floats:
-    """The median (2,) of values (K, 2), the upper one of two; np.median would import numpy.ma."""
-    middle: Floats = np.sort(values, axis=0)[len(values) // 2]
-    return middle
+def middle(values: Floats) -> Floats:
+    """The median (2,) of values (K, 2), the upper one of two.
+
+    np.median would import numpy.ma, which takes longer than many frames.
+    """
+    found: Floats = np.sort(values, axis=0)[len(values) // 2]
+    return found

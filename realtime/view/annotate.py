@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fer_live.palette import label_colour
 from fer_live.realtime.datatypes import Changes, Doubt, Expressions, Result
 
-from .canvas import SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
+from .canvas import PANEL, SMALLEST_TEXT, Canvas, Colour, even, ink_on, line_height, text_sprite, word_width
 
 __all__ = ["Annotator"]
 
@@ -31,7 +31,6 @@ MOST_NATS = 4.0
 """A change that fills a bar: about the largest that can be, see :data:`~..labels.baseline.FLOOR`."""
 
 _WHITE: Colour = (255, 255, 255)
-_PANEL: Colour = (26, 28, 32)
 _RAIL: Colour = (54, 56, 60)
 _DOUBTED: Colour = (190, 194, 200)
 _DOUBTED_TAG: Colour = (58, 61, 66)
@@ -298,9 +297,9 @@ def _panel(labels: tuple[str, ...], text: int, spans: _Spans, thin: _Spans | Non
 @lru_cache(maxsize=32)
 def _empty_panel(labels: tuple[str, ...], text: int, limited_range: bool) -> Canvas:
     plan = _plan(labels, text)
-    sprite = Canvas.sprite(plan.width, plan.height, _PANEL, limited_range=limited_range)
+    sprite = Canvas.sprite(plan.width, plan.height, PANEL, limited_range=limited_range)
     for row, label in enumerate(labels):
-        name = text_sprite((label,), text, _WHITE, _PANEL, limited_range=limited_range)
+        name = text_sprite((label,), text, _WHITE, PANEL, limited_range=limited_range)
         sprite.blit(name, 0, 2 * (text // 8) + row * text)
         top, bottom = _bar_rows(row, text)
         sprite.fill(plan.names, top, plan.names + plan.room, bottom, _RAIL)
@@ -318,7 +317,7 @@ def _bars(
     labels: tuple[str, ...], step: int, height: int, spans: _Spans, thin: _Spans | None, limited_range: bool
 ) -> Canvas:
     """A compact row of upright bars, ``step`` pixels apart, thin ones of another model to the right of them."""
-    sprite = Canvas.sprite(step * len(labels), height, _PANEL, limited_range=limited_range)
+    sprite = Canvas.sprite(step * len(labels), height, PANEL, limited_range=limited_range)
     for column, (label, (begin, end)) in enumerate(zip(labels, spans, strict=True)):
         right = (column + 1) * step - 2
         if thin is not None:

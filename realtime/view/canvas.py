@@ -18,10 +18,23 @@ from numpy.typing import NDArray
 from fer_live.printable import printable
 from fer_live.realtime.datatypes import Frame, Plane
 
-__all__ = ["SMALLEST_TEXT", "Canvas", "Colour", "even", "ink_on", "line_height", "text_sprite", "word_width"]
+__all__ = [
+    "PANEL",
+    "SMALLEST_TEXT",
+    "Canvas",
+    "Colour",
+    "even",
+    "ink_on",
+    "line_height",
+    "text_sprite",
+    "word_width",
+]
 
 Colour = tuple[int, int, int]
 """sRGB, 0..255."""
+
+PANEL: Colour = (26, 28, 32)
+"""The ground of panels, legends and messages, dark so that they are read on any picture."""
 
 SMALLEST_TEXT = 14
 """Height in pixels of the smallest line of text that is still read with ease; even, as every line's."""

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Plane
 
-from .canvas import Canvas, Colour, text_sprite, word_width
+from .canvas import PANEL, Canvas, Colour, text_sprite, word_width
 
 __all__ = ["HEAT", "MAPS", "picture_sprite", "scale_bar", "scale_planes"]
 
 HEAT = cv2.COLORMAP_INFERNO
 MAPS = cv2.COLORMAP_VIRIDIS
 
-_GROUND: Colour = (26, 28, 32)
 _INK: Colour = (190, 194, 200)
 
 
@@ -48,9 +47,9 @@ def picture_sprite(levels: NDArray[np.uint8], scale: int, *, limited_range: bool
 def scale_bar(scale: int, least: str, most: str, width: int, height: int, *, limited_range: bool) -> Canvas:
     """A line of text ``height`` pixels high: the scale, so wide, between the words for its ends."""
     first, last = word_width(least, height), word_width(most, height)
-    sprite = Canvas.sprite(first + width + last, height, _GROUND, limited_range=limited_range)
+    sprite = Canvas.sprite(first + width + last, height, PANEL, limited_range=limited_range)
     for word, left in ((least, 0), (most, first + width)):
-        sprite.blit(text_sprite((word,), height, _INK, _GROUND, limited_range=limited_range), left, 0)
+        sprite.blit(text_sprite((word,), height, _INK, PANEL, limited_range=limited_range), left, 0)
     ramp = np.linspace(0, 255, width).astype(np.uint8)
     band = np.repeat(ramp[None], 2 * (height // 4), 0)
     sprite.blit(picture_sprite(band, scale, limited_range=limited_range), first, 2 * (height // 8))

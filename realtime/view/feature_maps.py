@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fer_live.realtime.datatypes import Floats, Frame
 from fer_live.realtime.explain.live import MapsShown
 
-from .canvas import Canvas, Colour, even, line_height, text_sprite, word_width
+from .canvas import PANEL, Canvas, Colour, even, line_height, text_sprite, word_width
 from .colour_scales import MAPS, picture_sprite, scale_bar
 
 __all__ = ["draw_maps", "stands_left"]
@@ -35,7 +35,6 @@ LEAST_SPREAD = 1e-9
 
 GAP = 2
 
-_GROUND: Colour = (26, 28, 32)
 _INK: Colour = (235, 238, 242)
 _QUIET: Colour = (160, 164, 170)
 
@@ -86,11 +85,11 @@ def _panel(shown: MapsShown, wide: int, height: int, line: int, limited_range: b
     tile, columns, rows = _plan(len(shown.maps), wide - 2 * margin, height - head - margin)
     order = strongest_first(shown.maps)[: columns * rows]
     sprite = Canvas.sprite(
-        wide, head + -(-len(order) // columns) * (tile + GAP) + margin, _GROUND, limited_range=limited_range
+        wide, head + -(-len(order) // columns) * (tile + GAP) + margin, PANEL, limited_range=limited_range
     )
     for row, text in enumerate(texts):
         ink = _QUIET if row else _INK
-        sprite.blit(text_sprite((text,), line, ink, _GROUND, limited_range=limited_range), 0, row * line)
+        sprite.blit(text_sprite((text,), line, ink, PANEL, limited_range=limited_range), 0, row * line)
     least, most = float(shown.maps.min()), float(np.quantile(shown.maps, BRIGHTEST))
     bar = scale_bar(MAPS, f"{least:.1f}", f"{most:.1f}+", 4 * line, line, limited_range=limited_range)
     sprite.blit(bar, 0, head - line)

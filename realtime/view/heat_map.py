@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_live.realtime.datatypes import Floats, Frame
 
-from .canvas import Canvas, Colour, line_height, text_sprite
+from .canvas import PANEL, Canvas, Colour, line_height, text_sprite
 from .colour_scales import HEAT, scale_bar, scale_planes
 
 __all__ = ["draw_heat", "draw_legend", "legend_height"]
@@ -25,7 +25,6 @@ FAINT = 0.2
 CONTOUR = 0.5
 """A line goes round what speaks for the label at least half as much as the place that does so most."""
 
-_GROUND: Colour = (26, 28, 32)
 _INK: Colour = (235, 238, 242)
 
 
@@ -78,11 +77,11 @@ def legend_height(size_wh: tuple[int, int]) -> int:
 
 @lru_cache(maxsize=8)
 def _legend(title: str, detail: str, line: int, limited_range: bool) -> Canvas:
-    lines = [text_sprite((text,), line, _INK, _GROUND, limited_range=limited_range) for text in (title, detail)]
+    lines = [text_sprite((text,), line, _INK, PANEL, limited_range=limited_range) for text in (title, detail)]
     scale = scale_bar(HEAT, "none", "most", 6 * line, line, limited_range=limited_range)
     rows = [*lines, scale]
     width = max(row.size_wh[0] for row in rows)
-    sprite = Canvas.sprite(width, 3 * line + 2 * (line // 4), _GROUND, limited_range=limited_range)
+    sprite = Canvas.sprite(width, 3 * line + 2 * (line // 4), PANEL, limited_range=limited_range)
     for number, row in enumerate(rows):
         sprite.blit(row, 0, 2 * (line // 8) + number * line)
     return sprite

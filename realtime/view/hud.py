@@ -7,17 +7,16 @@ better and cost next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fer_live.realtime.datatypes import Frame
 
-from .canvas import SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
+from .canvas import PANEL, SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
 
 __all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "legend", "message", "notice"]
 
-_GROUND: Colour = (26, 28, 32)
 _VALUE: Colour = (255, 255, 255)
 _NAME: Colour = (160, 164, 170)
 _ALARM: Colour = (230, 159, 0)
@@ -67,7 +66,7 @@ def draw_hud(frame: Frame, figures: HudFigures, *, left: bool = True) -> None:
 def notice(frame: Frame, text: str) -> None:
     """Draw a small line in the bottom left corner of a frame, whose planes are changed."""
     line = line_height(frame.size_wh)
-    sprite = _line(_cut(text, line, frame.size_wh[0]), line, _GROUND, frame.limited_range)
+    sprite = _line(_cut(text, line, frame.size_wh[0]), line, PANEL, frame.limited_range)
     Canvas.of(frame).blit(sprite, 0, (frame.size_wh[1] & ~1) - line)
 
 
@@ -75,7 +74,7 @@ def legend(frame: Frame, text: str) -> None:
     """As :func:`notice`, in the bottom right corner."""
     width, height = frame.size_wh
     line = line_height(frame.size_wh)
-    sprite = _line(_cut(text, line, width // 2), line, _GROUND, frame.limited_range)
+    sprite = _line(_cut(text, line, width // 2), line, PANEL, frame.limited_range)
     Canvas.of(frame).blit(sprite, width - sprite.size_wh[0], (height & ~1) - line)
 
 
@@ -141,11 +140,8 @@ def _table(
     right = names + max(2 * column, *(word_width(value, line) for _, value in facts))
     below = 2 * margin + len(facts) * line  # where the stages begin
     height = below + len(stages) * line + margin
-    sprite = Canvas.sprite(right + margin, height, _GROUND, limited_range=limited_range)
-
-    def put(word: str, left: int, top: int, ink: Colour) -> None:
-        sprite.blit(text_sprite((word,), line, ink, _GROUND, limited_range=limited_range), left, top)
-
+    sprite = Canvas.sprite(right + margin, height, PANEL, limited_range=limited_range)
+    put = _writer(sprite, line, limited_range)
     for row, (name, value) in enumerate(facts):
         put(name, margin, margin + row * line, _NAME)
         put(value, names, margin + row * line, _VALUE)
@@ -164,11 +160,8 @@ def _help(rows: tuple[tuple[str, str], ...], line: int, limited_range: bool) -> 
     names = margin + max(word_width(name, line) for name, _ in rows) + margin
     right = names + max(word_width(words, line) for _, words in rows)
     top = margin + step + 2 * (line // 4)  # where the rows begin
-    sprite = Canvas.sprite(right + margin, top + len(rows) * step + margin, _GROUND, limited_range=limited_range)
-
-    def put(word: str, left: int, row_top: int, ink: Colour) -> None:
-        sprite.blit(text_sprite((word,), line, ink, _GROUND, limited_range=limited_range), left, row_top)
-
+    sprite = Canvas.sprite(right + margin, top + len(rows) * step + margin, PANEL, limited_range=limited_range)
+    put = _writer(sprite, line, limited_range)
     put("keys", margin, margin, _NAME)
     for row, (name, words) in enumerate(rows):
         put(name, margin, top + row * step, _ALARM)
@@ -176,12 +169,21 @@ def _help(rows: tuple[tuple[str, str], ...], line: int, limited_range: bool) -> 
     return sprite
 
 
+def _writer(sprite: Canvas, line: int, limited_range: bool) -> Callable[[str, int, int, Colour], None]:
+    """What writes a word on a panel: the word, left and top in pixels, and its colour."""
+
+    def put(word: str, left: int, top: int, ink: Colour) -> None:
+        sprite.blit(text_sprite((word,), line, ink, PANEL, limited_range=limited_range), left, top)
+
+    return put
+
+
 @lru_cache(maxsize=16)
 def _pill(words: tuple[str, ...], line: int, limited_range: bool) -> Canvas:
     """Words with room around them."""
-    text = text_sprite(words, line, _VALUE, _GROUND, limited_range=limited_range)
+    text = text_sprite(words, line, _VALUE, PANEL, limited_range=limited_range)
     margin = 2 * (line // 4)
-    sprite = Canvas.sprite(text.size_wh[0] + 2 * margin, line + 2 * margin, _GROUND, limited_range=limited_range)
+    sprite = Canvas.sprite(text.size_wh[0] + 2 * margin, line + 2 * margin, PANEL, limited_range=limited_range)
     sprite.blit(text, margin, margin)
     return sprite
 
