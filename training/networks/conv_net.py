@@ -13,11 +13,9 @@ from .layers import (
     attention_layer,
     classifier_layers,
     normed_activation,
-    one_of,
     ordered,
-    per_layer,
-    resized,
 )
+from .option_values import odd_kernels, on_or_off, one_of, per_layer, resized, scaled_widths, whole_numbers
 
 __all__ = ["ConvNet"]
 
@@ -79,22 +77,22 @@ class ConvNet(nn.Module):
         width_factor: float = 1.0,
     ) -> None:
         super().__init__()
-        given = len(widths)
+        channels_of = scaled_widths(widths, width_factor)
+        given = len(channels_of)
         numbers = [number + 1 for number in resized(given, depth)]  # which of the convolutions that were given
-        kernels, padding = per_layer("kernels", kernels, given), per_layer("padding", padding, given)
+        kernels, padding = odd_kernels(kernels, given), per_layer("padding", padding, given)
+        pools, norm_at = whole_numbers("pools", pools), None if norm_at is None else whole_numbers("norm_at", norm_at)
         pool, dropout = per_layer("pool", pool, len(pools)), per_layer("dropout", dropout, len(pools))
         for name, of in (("pools", pools), ("norm_at", norm_at or ())):
-            if any(not 1 <= number <= given for number in of):
+            if any(number > given for number in of):
                 raise ValueError(f"{name} must be convolutions 1..{given}, found {list(of)}")
         one_of("norm", norm, NORMS)
-        self.edges = EdgeChannel() if edges else nn.Identity()
+        self.edges = EdgeChannel() if on_or_off("edges", edges) else nn.Identity()
         blocks: list[nn.Module] = []
         channels, side = 2 if edges else 1, SIDE
         for number in numbers:
-            width = max(1, round(widths[number - 1] * width_factor))
+            width = channels_of[number - 1]
             kernel, pad = kernels[number - 1], one_of("padding", padding[number - 1], PADDINGS)
-            if kernel < 1 or kernel % 2 == 0:
-                raise ValueError(f"kernels must be odd, found {kernel}")
             normed = norm if norm_at is None or number in norm_at else "none"
             parts: list[tuple[str, nn.Module]] = [
                 ("conv", nn.Conv2d(channels, width, kernel, padding=kernel // 2 if pad == "same" else 0)),
@@ -103,7 +101,7 @@ class ConvNet(nn.Module):
             ]
             side -= 0 if pad == "same" else kernel - 1
             if number in pools:
-                place = list(pools).index(number)
+                place = pools.index(number)
                 parts += _pool(pool[place], width, activation, normed)
                 side = (side + 1) // 2 if pool[place] == "conv" else side // 2
                 parts.append(("dropout", nn.Dropout(dropout[place]) if dropout[place] else nn.Identity()))
@@ -112,7 +110,7 @@ class ConvNet(nn.Module):
             blocks.append(nn.Sequential(ordered(parts)))
             channels = width
         self.blocks = nn.Sequential(*blocks)
-        self.pool = nn.AdaptiveAvgPool2d(1) if mean_pool else nn.Identity()
+        self.pool = nn.AdaptiveAvgPool2d(1) if on_or_off("mean_pool", mean_pool) else nn.Identity()
         features = channels * (1 if mean_pool else side * side)
         self.classifier, features, rate = classifier_layers(features, hidden, activation, head_norm, head_dropout)
         self.dropout = nn.Dropout(rate)

@@ -1,14 +1,15 @@
-"""Layers that the networks share, and what each option of them may be."""
+"""Layers that the networks share."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .option_values import one_of, per_layer, whole_numbers
 
 __all__ = [
     "EdgeChannel",
@@ -18,13 +19,8 @@ __all__ = [
     "classifier_layers",
     "does_nothing",
     "normed_activation",
-    "one_of",
     "ordered",
-    "per_layer",
-    "resized",
 ]
-
-_Value = TypeVar("_Value")
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -32,8 +28,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 NORMS = ("none", "before", "after")
 ATTENTIONS = ("none", "se")
-
-_MOST_LAYERS = 100
 
 
 class SqueezeExcitation(nn.Module):
@@ -72,36 +66,6 @@ class EdgeChannel(nn.Module):
         return torch.cat([x, length], 1)
 
 
-def one_of(name: str, value: str, choices: Sequence[str]) -> str:
-    """``value``, once it is sure that it is one of the choices; ValueError otherwise."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, found {value!r}")
-    return value
-
-
-def per_layer(name: str, value: _Value | Sequence[_Value], layers: int) -> list[_Value]:
-    """One value for each layer: a single one repeated, or a list of just as many; ValueError otherwise."""
-    single = isinstance(value, str) or not isinstance(value, Sequence)
-    values = [cast(_Value, value)] * layers if single else list(cast(Sequence[_Value], value))
-    if len(values) != layers:
-        raise ValueError(f"{name} has {len(values)} values for {layers} layers; give one for all, or one for each")
-    return values
-
-
-def resized(layers: int, depth: int | None) -> list[int]:
-    """Which of so many layers, 0 the first, a network of ``depth`` has: the first ones, or the last one repeated.
-
-    Raises:
-        ValueError: there are no layers, or ``depth``, where it is not None, is not 1 to 100.
-    """
-    numbers = list(range(layers))
-    if depth is None:
-        return numbers
-    if not 1 <= depth <= _MOST_LAYERS or not numbers:  # each takes time and memory before any weight is looked at
-        raise ValueError(f"depth must be 1 to {_MOST_LAYERS}, of a network with convolutions, found {depth}")
-    return (numbers + [numbers[-1]] * depth)[:depth]
-
-
 def activation_layer(name: str) -> nn.Module:
     """``relu``, or ``leaky_relu`` with a slope of 0.01; ValueError for another name."""
     return ACTIVATIONS[one_of("activation", name, tuple(ACTIVATIONS))]()
@@ -137,7 +101,7 @@ def classifier_layers(
     Returns:
         The layers, what they give, and the dropout before the heads.
     """
-    hidden = [hidden] if isinstance(hidden, int) else hidden
+    hidden = whole_numbers("hidden", [hidden] if isinstance(hidden, int) else hidden)
     if isinstance(dropout, Sequence):
         rates: list[float] = per_layer("head_dropout", list(dropout), len(hidden) + 1)
     else:

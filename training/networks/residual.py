@@ -16,10 +16,8 @@ from .layers import (
     activation_layer,
     attention_layer,
     classifier_layers,
-    one_of,
-    per_layer,
-    resized,
 )
+from .option_values import odd_kernels, on_or_off, one_of, resized, scaled_widths
 
 __all__ = ["ResidualNet"]
 
@@ -101,16 +99,17 @@ class ResidualNet(nn.Module):
         width_factor: float = 1.0,
     ) -> None:
         super().__init__()
-        if not 0 <= blocks <= _MOST_BLOCKS:  # each takes time and memory before any weight is looked at
+        # Each takes time and memory before any weight is looked at.
+        if not isinstance(blocks, int) or not 0 <= blocks <= _MOST_BLOCKS:
             raise ValueError(f"blocks must be 0 to {_MOST_BLOCKS}, found {blocks}")
         one_of("norm", norm, NORMS)
-        kernels = per_layer("kernels", kernels, len(widths))
-        if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
-            raise ValueError(f"kernels must be odd, found {', '.join(map(str, kernels))}")
-        numbers = resized(len(widths), depth)
-        sizes = [(max(1, round(widths[number] * width_factor)), kernels[number]) for number in numbers]
+        channels_of = scaled_widths(widths, width_factor)
+        kernels = odd_kernels(kernels, len(channels_of))
+        sizes = [(channels_of[number], kernels[number]) for number in resized(len(channels_of), depth)]
+        if not sizes:
+            raise ValueError("widths must have a stage at least, found none")
         channels, kernel = sizes[0]
-        self.edges = EdgeChannel() if edges else nn.Identity()
+        self.edges = EdgeChannel() if on_or_off("edges", edges) else nn.Identity()
         self.norm_after = norm == "after"
         self.stem = nn.Conv2d(2 if edges else 1, channels, kernel, 2, kernel // 2, bias=norm == "none")
         self.stem_norm = _norm(norm, channels)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from fer_live.errors import ModelError
 
-from .layers import EdgeChannel, attention_layer, classifier_layers, one_of
+from .layers import EdgeChannel, attention_layer, classifier_layers
+from .option_values import on_or_off, one_of
 
 __all__ = ["TransferNet"]
 
@@ -59,7 +60,7 @@ class TransferNet(nn.Module):
     ) -> None:
         super().__init__()
         self.name = one_of("backbone", backbone, tuple(CLASSIFIERS))
-        self.edges = EdgeChannel() if edges else nn.Identity()
+        self.edges = EdgeChannel() if on_or_off("edges", edges) else nn.Identity()
         learned = one_of("input", input, INPUTS) == "learned"
         self.colour = nn.Conv2d(2 if edges else 1, 3, 3, padding=1) if learned else _Repeat()
         self.backbone = torchvision.models.get_model(backbone, weights=None)
