@@ -9,6 +9,7 @@ from statistics import median
 
 from .channel import Aborted
 from .datatypes import Result
+from .observer import Observer
 
 __all__ = ["Admission"]
 
@@ -31,11 +32,12 @@ LATE = 1.25
 """The next frame is waited for until so many times the usual interval have gone by since this one."""
 
 
-class Admission:
+class Admission(Observer):
     """Lets a frame in when it will not have to wait long inside; what is not let in can be replaced by a fresher one.
 
     So no queue between the stages ever holds a frame that goes stale, and the only place where frames are lost is the
-    one before the entrance. An :class:`~.observer.Observer`, to learn how long frames take until they are shown.
+    one before the entrance. As an observer it learns how often frames arrive, and how long they take until they are
+    shown.
     """
 
     def __init__(self) -> None:
@@ -96,12 +98,6 @@ class Admission:
             if self._arrived_s is not None:
                 self._gaps_s.append(end_s - self._arrived_s)
             self._arrived_s = end_s
-
-    def queued(self, queue: str, length: int) -> None:
-        """Nothing is learned from that."""
-
-    def dropped(self, frame: int) -> None:
-        """Nor from that."""
 
     def abort(self) -> None:
         """End everything now."""

@@ -6,7 +6,7 @@ All are frozen; arrays are checked once, here. Pixel coordinates are continuous:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol, Self, runtime_checkable
@@ -71,6 +71,10 @@ class Frame:
     def size_wh(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.y.shape[1], self.y.shape[0]
+
+    def copy(self) -> Frame:
+        """The same on planes of its own."""
+        return replace(self, y=self.y.copy(), u=self.u.copy(), v=self.v.copy())
 
 
 @dataclass(frozen=True, slots=True)

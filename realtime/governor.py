@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .datatypes import Result
+from .observer import Observer
 
 __all__ = ["LEVELS", "Effort", "Governor"]
 
@@ -58,11 +59,12 @@ PROVEN_S = 30.0
 """A try that has to be taken back within this time was a wrong one; after it, the next may follow soon."""
 
 
-class Governor:
-    """Keeps the 95th percentile of the age of finished frames below a target; an :class:`~.observer.Observer`.
+class Governor(Observer):
+    """Keeps the 95th percentile of the age of finished frames below a target.
 
     One step at a time. Down as soon as a window is above the target; up after calm, with longer and longer patience
-    where that turned out wrong, so that a machine between two levels sees one try every :data:`MOST_CALM_S`.
+    where that turned out wrong, so that a machine between two levels sees one try every :data:`MOST_CALM_S`. Dropped
+    frames don't count: one that is replaced by a fresher one makes nothing late.
 
     Args:
         target_ms: the longest latency wanted, from the source to the end.
@@ -83,15 +85,6 @@ class Governor:
     def level(self) -> int:
         """Which of :data:`LEVELS` holds."""
         return self._level
-
-    def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
-        """Of no interest."""
-
-    def queued(self, queue: str, length: int) -> None:
-        """Of no interest."""
-
-    def dropped(self, frame: int) -> None:
-        """Of no interest: a frame that is replaced by a fresher one makes nothing late."""
 
     def finished(self, result: Result, now_s: float) -> None:
         """A frame came out: step where it is time to."""

@@ -13,20 +13,25 @@ __all__ = ["Observer", "Observers"]
 class Observer(Protocol):
     """Is told what happens, on the thread where it happens; it must be quick and raise nothing.
 
-    Times are ``time.perf_counter``'s.
+    Times are ``time.perf_counter``'s. A class that is made from this one defines what it wants to know; the rest does
+    nothing.
     """
 
     def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
         """A stage worked on the frames with these indexes, all together, from begin to end."""
+        return
 
     def queued(self, queue: str, length: int) -> None:
         """So many frames wait in front of a stage."""
+        return
 
     def dropped(self, frame: int) -> None:
         """The frame with this index was thrown away because a fresher one came."""
+        return
 
     def finished(self, result: Result, now_s: float) -> None:
         """A frame came out: it is in the window, or written where there is none."""
+        return
 
 
 class Observers:

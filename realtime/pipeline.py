@@ -464,7 +464,7 @@ class Pipeline:
             for looker in self._lookers:
                 looker.look(result)
             if self._draws:
-                written = replace(result, frame=_copied(result.frame)) if self._bare else result
+                written = replace(result, frame=result.frame.copy()) if self._bare else result
                 self._drawing.draw(written)
             self.observers.worked("draw", index, started_s, time.perf_counter())
         drawn_s = time.perf_counter()
@@ -475,7 +475,3 @@ class Pipeline:
             self.observers.worked("write", index, drawn_s, done_s)
         spent = {"draw": 1e3 * (drawn_s - started_s), "write": 1e3 * (done_s - drawn_s)}
         return replace(result, latency_ms={**result.latency_ms, **spent})
-
-
-def _copied(frame: Frame) -> Frame:
-    return replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())

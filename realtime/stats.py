@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .datatypes import Result
+from .observer import Observer
 from .view.hud import HudFigures, StageFigures
 
 __all__ = ["LATELY_S", "RecentStats", "Summary"]
@@ -59,8 +60,8 @@ class Summary:
         return ", ".join(parts)
 
 
-class RecentStats:
-    """An :class:`~.observer.Observer` that keeps the last seconds' figures for the HUD. Thread-safe.
+class RecentStats(Observer):
+    """Keeps the last seconds' figures for the HUD. Thread-safe.
 
     Args:
         detector: its name.
@@ -101,9 +102,6 @@ class RecentStats:
             if kept is None:
                 kept = self._stages[stage] = deque(maxlen=_MOST)
             kept.append((end_s, 1e3 * (end_s - begin_s) / len(frames)))
-
-    def queued(self, queue: str, length: int) -> None:
-        """Not shown."""
 
     def dropped(self, frame: int) -> None:
         """Count it."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 from fer_live.realtime.datatypes import Result
+from fer_live.realtime.observer import Observer
 
 __all__ = ["RunCounts"]
 
 
-class RunCounts:
-    """Counts frames and faces; a :class:`~fer_live.realtime.datatypes.Sink`, and an
-    :class:`~fer_live.realtime.observer.Observer` for the frames that never reach a sink.
+class RunCounts(Observer):
+    """Counts frames and faces; a :class:`~fer_live.realtime.datatypes.Sink`, and an observer for the frames that never
+    reach a sink.
     """
 
     needs_pixels = False
@@ -69,15 +69,6 @@ class RunCounts:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def worked(self, stage: str, frames: Sequence[int], begin_s: float, end_s: float) -> None:
-        """Not counted, like the next."""
-
-    def queued(self, queue: str, length: int) -> None:
-        """Not counted."""
-
     def dropped(self, frame: int) -> None:
         """Count a frame that nobody had time for."""
         self._dropped += 1
-
-    def finished(self, result: Result, now_s: float) -> None:
-        """Counted when it was written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -97,10 +97,9 @@ class Looking:
 
     def picture(self, result: Result) -> Frame:
         """A result's frame with what is looked at on it; the frame itself where nothing is."""
-        frame = result.frame
         if not self._is_on:
-            return frame
-        copy = replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())
+            return result.frame
+        copy = result.frame.copy()
         self.draw(copy, result)
         return copy
 

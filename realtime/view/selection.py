@@ -6,12 +6,11 @@ import numpy as np
 
 from fer_live.realtime.datatypes import Frame, Result
 
-from .canvas import Canvas, Colour, even
+from .canvas import PANEL, Canvas, Colour, even
 
 __all__ = ["Selection"]
 
 _MARK: Colour = (255, 255, 255)
-_EDGE: Colour = (26, 28, 32)
 
 
 class Selection:
@@ -73,7 +72,7 @@ class Selection:
         arm = even(max(8, (box[2] - box[0]) // 4))
         canvas = Canvas.of(frame)
         # Dark below white, so that it is seen on any picture.
-        _mark(canvas, box, arm, stroke, 2, _EDGE)
+        _mark(canvas, box, arm, stroke, 2, PANEL)
         _mark(canvas, box, arm, stroke, 0, _MARK)
 
 

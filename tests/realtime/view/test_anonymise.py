@@ -33,12 +33,8 @@ def noise_frame(width: int, height: int, seed: int = 0) -> Frame:
     return Frame(y, u, v, 0, 0.0)
 
 
-def copy_of(frame: Frame) -> Frame:
-    return replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())
-
-
 def covered(frame: Frame, squares: np.ndarray, style: Style) -> Frame:
-    result = copy_of(frame)
+    result = frame.copy()
     anonymise_frame(result, np.asarray(squares, np.float32).reshape(-1, 4), style)
     return result
 

@@ -83,7 +83,7 @@ def looking(thread: Answering, selection: Selection) -> Looking:
 def drawn(looking: Looking, seen: Result) -> Frame:
     """A copy of the result's frame, drawn on; the frame itself stays clean."""
     frame = seen.frame
-    copy = replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())
+    copy = frame.copy()
     looking.draw(copy, seen)
     assert (frame.y == 100).all() and (frame.u == 128).all()
     return copy
