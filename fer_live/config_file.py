@@ -103,7 +103,7 @@ def config_options(prog: str) -> Callable[[F], F]:
             is_eager=True,
             expose_value=False,
             callback=load,
-            help="Take options from this TOML file; those given here go before.  "
+            help="Take options from this TOML file; those given on the command line take precedence.  "
             f"[default: {prog}/config.toml in the user's settings, which doctor names]",
         ),
         # Without the file the command is as its help says.

@@ -69,7 +69,7 @@ def _window_option(command: F) -> F:
     option = click.option(
         "--window/--no-window",
         default=None,
-        help="Show the video in a window; q ends.  [default: where there is no --out, --save or --events]",
+        help="Show the video in a window; q ends.  [default: if there is no --out, --save, --events or --report]",
     )
     return with_options(command, [option], heading="View")
 
@@ -80,7 +80,8 @@ def _window_option(command: F) -> F:
     invoke_without_command=True,
     subcommand_metavar="[COMMAND]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="An expression is how a face appears, not what a person feels. Stored is what you name; nothing is sent.",
+    epilog="An expression is how a face appears, not what a person feels. "
+    "Only the files you name are stored; nothing is sent.",
 )
 @source_options
 @engine_options
@@ -94,7 +95,7 @@ def _window_option(command: F) -> F:
     "--trace",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write what each stage did when, as JSON for https://ui.perfetto.dev.",
+    help="Write what each stage did and when, as JSON for https://ui.perfetto.dev.",
 )
 @debug_option
 @click.version_option(__version__, prog_name=PROG)

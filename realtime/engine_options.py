@@ -153,8 +153,8 @@ def engine_options(command: F) -> F:
             "--models",
             type=click.Path(path_type=Path, exists=True, file_okay=False),
             metavar="DIR",
-            help="Offer the .onnx files in this folder, too, where another model can be chosen: in the window (key m) "
-            "and on the page of --serve.",
+            help="Also offer the .onnx files in this folder where the model can be changed: in the window (key m) and "
+            "on the page of --serve.",
         ),
         click.option(
             "--detector",
@@ -180,7 +180,7 @@ def engine_options(command: F) -> F:
             type=click.Choice(["auto", "cpu", "cuda"]),
             default="auto",
             show_default=True,
-            help="Where the expression model runs: auto takes what is faster, cuda fails where CUDA cannot be used.",
+            help="Where the expression model runs: auto takes what is faster, cuda fails if CUDA cannot be used.",
         ),
         click.option(
             "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the model."
@@ -209,19 +209,19 @@ def engine_options(command: F) -> F:
             "--target-latency",
             type=click.FloatRange(1, 10_000),
             metavar="MS",
-            help="Live: spend less on finding and reading faces where frames come out later than this.",
+            help="Live: spend less on finding and reading faces when frames come out later than this.",
         ),
         click.option(
             "--compare",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Read every face with this .onnx, too: show and save both answers, and count where they differ.",
+            help="Also read every face with this .onnx: show and save both answers, and count where they differ.",
         ),
         click.option(
             "--calibrate",
             type=click.FloatRange(1, 600),
             metavar="SECONDS",
-            help="Learn each face's neutral for so long from when it comes, then tell how it changes from that.",
+            help="Learn each face's neutral during its first seconds in sight, then show how it changes from that.",
         ),
     ]
     return with_options(command, options, heading="Finding and reading faces")

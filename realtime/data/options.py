@@ -107,8 +107,8 @@ def data_options(command: F) -> F:
             type=click.Path(path_type=Path, allow_dash=True),
             metavar="FILE",
             multiple=True,
-            help="Write a row a face and frame: .csv, .jsonl or .parquet (needs the extra fer-live[data]); - is JSON "
-            "Lines on standard output. May be given several times.",
+            help="Write one row per face and frame: .csv, .jsonl or .parquet (needs the extra fer-live[data]); - is "
+            "JSON Lines on standard output. May be given several times.",
         ),
         click.option(
             "--events",
@@ -122,29 +122,31 @@ def data_options(command: F) -> F:
             "--report",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Write a page to look at, .html: each face over time, events, totals, and how far to trust them.",
+            help="Write an .html report: each face over time, events, totals, and how far to trust them.",
         ),
         click.option(
-            "--thumbnails", is_flag=True, help="With --report: show a small picture of each face; else none is kept."
+            "--thumbnails",
+            is_flag=True,
+            help="With --report: include a small picture of each face; else none is kept.",
         ),
     ]
     private = [
         click.option(
             "--aggregate-only",
             is_flag=True,
-            help="Let --save tell of groups over time, and nothing, a picture neither, of what a single face shows.",
+            help="Let --save report on groups over time; nothing, not even the picture, tells of a single face.",
         ),
         click.option(
             "--bin",
             type=click.FloatRange(0.1, 86_400),
             metavar="SECONDS",
-            help=f"With --aggregate-only: how long a row stands for.  [default: {BIN_S:g}]",
+            help=f"With --aggregate-only: the time that one row covers.  [default: {BIN_S:g}]",
         ),
         click.option(
             "--min-group",
             type=click.IntRange(1),
             metavar="FACES",
-            help=f"With --aggregate-only: tell nothing of fewer faces at once.  [default: {MIN_GROUP}]",
+            help=f"With --aggregate-only: report nothing about fewer faces at once.  [default: {MIN_GROUP}]",
         ),
     ]
     return with_options(with_options(command, private, heading="Privacy"), options, heading="Data")

@@ -33,10 +33,10 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one J
     "--require",
     type=click.Choice(REQUIREMENTS),
     multiple=True,
-    help="End with exit code 1 where this cannot be used. May be given several times.",
+    help="End with exit code 1 if this cannot be used. May be given several times.",
 )
 @click.option(
-    "--model", type=click.Path(path_type=Path), metavar="FILE", help="Look at this .onnx, too, as a run would use it."
+    "--model", type=click.Path(path_type=Path), metavar="FILE", help="Also check this .onnx, as a run would use it."
 )
 @_json_option
 @debug_option

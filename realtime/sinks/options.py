@@ -45,16 +45,18 @@ def video_options(command: F) -> F:
             type=click.Choice(["h264", "av1", "vp9"]),
             default="h264",
             show_default=True,
-            help="How --out is encoded; every browser plays h264.",
+            help="Codec of --out; every browser plays h264.",
         ),
         click.option(
-            "--preset", metavar="NAME", help="Speed of the encoder, in its own words.  [default for h264: ultrafast]"
+            "--preset",
+            metavar="NAME",
+            help="Preset (speed) of the encoder, by its own name.  [default for h264: ultrafast]",
         ),
         click.option(
             "--crf",
             type=click.IntRange(0, 63),
             metavar="N",
-            help="Quality of --out, less is better.  [default for h264: 23]",
+            help="Quality of --out; lower is better.  [default for h264: 23]",
         ),
     ]
     return with_options(command, options, heading="Video")

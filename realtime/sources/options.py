@@ -111,7 +111,7 @@ def source_options(command: F) -> F:
             "--reconnect",
             type=click.FloatRange(0),
             metavar="SECONDS",
-            help="How long to try to come back to a live source that was lost; 0: not at all.  [default: for ever]",
+            help="How long to try to reconnect to a live source that was lost; 0: not at all.  [default: for ever]",
         ),
     ]
     return with_options(command, options, heading="Source")

@@ -45,7 +45,7 @@ def view_options(command: F) -> F:
         click.option(
             "--anonymise",
             type=click.Choice(STYLES),
-            help="Cover every head on whatever shows it; box leaves nothing of it. The data stay the same.",
+            help="Cover every head wherever the picture is shown or saved; box leaves nothing of it. Data stay as is.",
         ),
         click.option(
             "--notice",

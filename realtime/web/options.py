@@ -85,7 +85,7 @@ def serve_options(command: F) -> F:
             default="127.0.0.1",
             show_default=True,
             metavar="ADDRESS",
-            help="Where --serve listens. Any address but this machine's own asks visitors for a token.",
+            help="Address that --serve listens on. Any but this machine's own requires a token of visitors.",
         ),
         click.option(
             "--port",
@@ -99,7 +99,7 @@ def serve_options(command: F) -> F:
             "--token",
             envvar="FER_LIVE_TOKEN",
             metavar="TEXT",
-            help="What visitors of --serve must bring; also FER_LIVE_TOKEN.  [default: a new one where one is needed]",
+            help="Token that visitors of --serve need; also FER_LIVE_TOKEN.  [default: a new one if one is needed]",
         ),
         click.option(
             "--max-upload",
