@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fer_live.training.identity import difference
 
 from .curves import draw_curves
 
-__all__ = ["Logbook", "write_config"]
+__all__ = ["Logbook", "told_once", "write_config"]
 
 
 def write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) -> None:
@@ -45,6 +46,28 @@ def write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) 
         return
     with replacing(folder / "config.json") as partial:
         partial.write_text(json.dumps({**identity, **about}, indent=2) + "\n")
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Within, no traceback tells of what fails in TensorBoard's thread: the next flush raises it again, for a line."""
+    before = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not _of_tensorboard(failed.thread):
+            before(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        for thread in filter(_of_tensorboard, threading.enumerate()):
+            thread.join(1)  # one that has failed may be about to tell
+        threading.excepthook = before
+
+
+def _of_tensorboard(thread: threading.Thread | None) -> bool:
+    return type(thread).__module__.partition(".")[0] == "tensorboard"
 
 
 class Logbook:

@@ -42,7 +42,7 @@ from fer_live.training.networks.widening import can_widen, widen
 from fer_live.training.provenance import environment
 from fer_live.training.recipes.recipe import Recipe, build_model
 
-from .folder import Logbook, write_config
+from .folder import Logbook, told_once, write_config
 from .losses import LabelLoss, votes_loss
 from .optimise import learning_rate, make_optimizer
 from .temperatures import fit_temperatures
@@ -175,7 +175,7 @@ def train(
             return entry
 
         past_entries = [asdict(past) for past in history]
-        with Logbook(folder if ranks.first else None, recipe.name, past_entries, on_note) as logbook:
+        with told_once(), Logbook(folder if ranks.first else None, recipe.name, past_entries, on_note) as logbook:
             for epoch in range(len(history), config.epochs):
                 if _out_of_patience(history, config.patience):
                     break

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import nn
 
 from fer_live.errors import DataError, ModelError, SinkError
@@ -461,14 +462,20 @@ def test_settings_out_of_range_are_refused() -> None:
             QUICK.with_options({name: value})
 
 
-@pytest.mark.parametrize("name", ["model.pt", "last.pt", "metrics.jsonl", "events"])
+@pytest.mark.parametrize("name", ["model.pt", "last.pt", "metrics.jsonl", "first event", "events"])
 def test_a_full_disk_keeps_the_epochs_before(
     name: str, dataset: Fer2013, finished: tuple[Path, list[Epoch]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if name == "events":
-        target = "torch.utils.tensorboard.SummaryWriter.flush"
-        monkeypatch.setattr(target, lambda _: (_ for _ in ()).throw(full))
+    if "event" in name:
+        write = RecordWriter.write
+
+        def write_but(writer: RecordWriter, data: bytes) -> None:  # in TensorBoard's own thread
+            if name == "first event" or (tmp_path / "last.pt").exists():
+                raise full
+            write(writer, data)
+
+        monkeypatch.setattr(RecordWriter, "write", write_but)
     else:
         real = os.replace
 
