@@ -38,15 +38,15 @@ class Key:
 
 
 KEYS = (
-    Key(Action.PAUSE, ("space",), "pause, go on"),
-    Key(Action.HUD, ("h",), "speed, delay, what works"),
+    Key(Action.PAUSE, ("space",), "pause, resume"),
+    Key(Action.HUD, ("h",), "speed, delay, engine"),
     Key(Action.MODEL, ("m",), "next model"),
     Key(Action.DETECTOR, ("d",), "next detector"),
-    Key(Action.RAW, ("r",), "raw answers, or smoothed"),
+    Key(Action.RAW, ("r",), "raw or smoothed"),
     Key(Action.SELECT, ("Tab", "click"), "select a face"),
     Key(Action.HEAT, ("g",), "where the model looks"),
     Key(Action.LAYER, ("f",), "feature maps: next layer"),
-    Key(Action.LAYER_BACK, ("b",), "feature maps: one back"),
+    Key(Action.LAYER_BACK, ("b",), "feature maps: previous"),
     Key(Action.SNAPSHOT, ("s",), "save this picture"),
     Key(Action.HELP, ("?", "F1"), "show or hide this help"),
     Key(Action.QUIT, ("q", "Esc"), "quit"),

@@ -103,10 +103,10 @@ class Live {
   }
 
   #keys(page) {
-    page.key(" ", "Pause, go on", () => this.#pause());
+    page.key(" ", "Pause, resume", () => this.#pause());
     page.key("m", "Next model", () => this.#next(this.model));
     page.key("d", "Next detector", () => this.#next(this.detector));
-    page.key("r", "Raw answers, or smoothed", () => this.#next(this.smooth));
+    page.key("r", "Raw or smoothed", () => this.#next(this.smooth));
     page.key("h", "Show or hide the figures", () => { this.details.open = !this.details.open; });
     page.key("s", "Save this picture", () => this.#save());
     page.key("f", "Full screen", () => this.#fullScreen());

@@ -42,7 +42,7 @@ def test_no_key_does_two_things_and_every_action_has_one() -> None:
 
 
 def test_the_help_tells_what_this_run_has() -> None:
-    assert help_rows({Action.QUIT, Action.PAUSE}) == (("space", "pause, go on"), ("q, Esc", "quit"))
+    assert help_rows({Action.QUIT, Action.PAUSE}) == (("space", "pause, resume"), ("q, Esc", "quit"))
 
 
 def test_the_documentation_has_the_table() -> None:

@@ -122,7 +122,7 @@ def test_keys_and_tabs_without_a_mouse(serve: Serve, watched: Watch, browser: Br
     with serve(showing(None)) as home, watched(browser, home) as page:
         page.keyboard.press("?")
         dialog = page.get_by_role("dialog", name="Keys")
-        expect(dialog).to_contain_text("Pause, go on")
+        expect(dialog).to_contain_text("Pause, resume")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         page.keyboard.press("2")
