@@ -17,7 +17,8 @@ from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 from av.stream import Discard
 
-from fer_live.realtime.containers import Timeline, start_of
+from fer_live.realtime.containers import start_of
+from fer_live.realtime.timeline import Timeline
 
 __all__ = ["SoundCopier"]
 

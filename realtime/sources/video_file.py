@@ -15,7 +15,6 @@ from av.video.frame import VideoFrame
 from fer_live.errors import SourceError
 from fer_live.realtime.containers import (
     INDEX_FIRST,
-    Timeline,
     duration_of,
     is_cut_short,
     is_still_image,
@@ -27,6 +26,7 @@ from fer_live.realtime.containers import (
 )
 from fer_live.realtime.datatypes import Frame, SourceInfo
 from fer_live.realtime.source_state import SourceState
+from fer_live.realtime.timeline import Timeline
 
 from .conversion import Conversion
 from .deinterlace import Deinterlacer
@@ -45,7 +45,7 @@ class FileSource:
     interlaced are deinterlaced, and later frames of another size are scaled to the first one's.
 
     ``time_s`` is exact, from the time stamps: seconds since the earliest of the file's picture and sound streams
-    begins. It increases strictly; :class:`~.containers.Timeline` says what becomes of stamps that don't.
+    begins. It increases strictly; :class:`~.timeline.Timeline` says what becomes of stamps that don't.
     ``info.frame_count`` is what the container declares, else an estimate from duration and rate, else None: the
     true number may differ from both (a cut in the container, a damaged end).
 
