@@ -22,6 +22,9 @@ MAX_STEPS = 40
 """More steps than this don't fit a page: whole blocks are drawn then."""
 
 _INK, _MUTED, _RULE = "#1f2933", "#52606d", "#c5ccd3"
+_CENTRE, _BESIDE = 3.9, (2.42, 5.42)
+"""Where the boxes have their middles; where lines run that leave the chain, and that come back to it. In inches."""
+
 _COLOURS = {
     "input": "#e4e7eb",
     "conv": "#bcd9f5",
@@ -43,7 +46,8 @@ class Step:
 
     ``family``: gives the colour. ``name``: in the network, empty for what is no module. ``kind``: in words.
     ``inside``: what a block is made of. ``shape``: of the output, without the batch. ``parameters``: trainable
-    numbers, those of a module that runs again counted at its first run.
+    numbers, those of a module that runs again counted at its first run. ``of``: the rows whose outputs it takes,
+    counted from 0; two of a sum.
     """
 
     family: str
@@ -52,6 +56,7 @@ class Step:
     inside: str
     shape: tuple[int, ...]
     parameters: int
+    of: tuple[int, ...] = ()
 
 
 def diagram_steps(network: nn.Module, contract: Contract, limit: int = MAX_STEPS) -> list[Step]:
@@ -65,23 +70,35 @@ def diagram_steps(network: nn.Module, contract: Contract, limit: int = MAX_STEPS
     calls = trace(network, torch.zeros(1, 1, contract.size, contract.size))
     steps = [Step("input", "", "face, normalised", "", (1, contract.size, contract.size), 0)]
     heads = {f"heads.{number}": head for number, head in enumerate(contract.heads)}
+    row_of: dict[tuple[int, int], int] = {}  # what was given, and by which row
+    aside: int | None = None  # the row whose output waits for that of a path beside it
     for call in readable_calls(network, calls, limit):
+        last = len(steps) - 1
         before, given = steps[-1].shape, call.input_shape[1:]
+        source = row_of.get(call.took, last)
         if len(before) == 3 and len(given) == 1:  # done by the network itself, not by a module
             flat = given[0] == before[0] * before[1] * before[2]
-            steps.append(Step("reshape", "", "flatten" if flat else "mean over the map", "", given, 0))
+            steps.append(Step("reshape", "", "flatten" if flat else "mean over the map", "", given, 0, (last,)))
+            source = last + 1
+        elif call.took not in row_of and last and before == given:  # so is this
+            both, kind = ((last,), "sum with the block's input") if aside is None else ((last, aside), "sum")
+            steps.append(Step("reshape", "", kind, "", given, 0, both))
+            source, aside = last + 1, None
+        elif source != last and call.name not in heads:
+            aside = last
         if call.name in heads:
             labels = heads[call.name].labels
-            step = _step(call, "head", f"linear: {heads[call.name].name}, {len(labels)} labels")
+            step = _step(call, "head", f"linear: {heads[call.name].name}, {len(labels)} labels", source)
         else:
-            step = _step(call, family_of(call.module), kind_of(call.module))
+            step = _step(call, family_of(call.module), kind_of(call.module), source)
+        row_of[call.gave] = len(steps)
         steps.append(step)
     return steps
 
 
-def _step(call: Call, family: str, kind: str) -> Step:
+def _step(call: Call, family: str, kind: str, source: int) -> Step:
     own = sum(parameter.numel() for parameter in call.module.parameters()) if call.turn == 0 else 0
-    return Step(family, call.name, kind, contents_of(call.module), call.shape, own)
+    return Step(family, call.name, kind, contents_of(call.module), call.shape, own, (source,))
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -120,14 +137,25 @@ def draw_diagram(target: Path | IO[bytes], title: str, network: nn.Module, contr
     y -= 0.9
     for number, step in enumerate(steps):
         _draw_step(axis, step, y, contract.size, largest)
-        if number + 1 < len(steps) and step.family != "head":
-            axis.plot([3.9, 3.9], [y - 0.13, y - height + 0.13], color=_MUTED, linewidth=0.8, zorder=0)
+        if step.family != "head" or steps[number - 1].family != "head":
+            for turn, source in enumerate(step.of):
+                _draw_line(axis, y, number - source, height, _BESIDE[turn])
         y -= height
     figure.savefig(target, format="png", dpi=130)
 
 
+def _draw_line(axis: Any, y: float, rows: int, height: float, beside: float) -> None:
+    """From the box so many rows above to the one at ``y``: straight, or round the boxes between, at ``beside``."""
+    if rows == 1:
+        xs, ys = [_CENTRE, _CENTRE], [y + 0.13, y + height - 0.13]
+    else:
+        above = y + rows * height
+        xs, ys = [_CENTRE, beside, beside, _CENTRE], [above, above, y, y]
+    axis.plot(xs, ys, color=_MUTED, linewidth=0.8, zorder=0)
+
+
 def _draw_step(axis: Any, step: Step, y: float, size: int, largest: int) -> None:
-    centre, widest = 3.9, 2.8
+    centre, widest = _CENTRE, 2.8
     side = step.shape[-1] if len(step.shape) == 3 else 1
     width = 1.95 + (widest - 1.95) * side / size
     box = FancyBboxPatch(

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from fer_live.training.networks.layers import SqueezeExcitation
+
 __all__ = ["contents_of", "family_of", "kind_of"]
 
 _FAMILIES: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
@@ -54,6 +56,8 @@ def kind_of(module: nn.Module) -> str:
             return f"dropout {module.p:g}"
         case nn.Linear():
             return "linear"
+        case SqueezeExcitation():
+            return "squeeze-excitation"
         case nn.Sequential() if len(module):
             counts = Counter(_class(part) for part in module)
             return " + ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in counts.items())
@@ -61,7 +65,7 @@ def kind_of(module: nn.Module) -> str:
 
 
 def contents_of(module: nn.Module) -> str:
-    """What a block is made of, ``2 convs, 2 norms, 1 attention``; empty for a layer."""
+    """What a block is made of, ``2 convs, 2 norms, 1 attention``; empty for a layer and for attention."""
     counts: Counter[str] = Counter()
 
     def count(part: nn.Module) -> None:
@@ -73,7 +77,7 @@ def contents_of(module: nn.Module) -> str:
         else:
             counts[family_of(part)] += 1
 
-    if list(module.children()):
+    if list(module.children()) and not isinstance(module, SqueezeExcitation):
         count(module)
     shown = [name for name in ("conv", "norm", "linear", "attention") if counts[name]]
     return ", ".join(f"{counts[name]} {name}{'s' if counts[name] > 1 else ''}" for name in shown)

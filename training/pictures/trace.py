@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from fer_live.training.networks.layers import does_nothing
 
@@ -23,6 +24,8 @@ class Call:
 
     ``name``: of the module in its network. ``turn``: 0 for the first run of a module that runs more than once.
     ``output``: (N, ...), a copy, so that no later layer that works in place changes it. ``input_shape``: (N, ...).
+    ``took``, ``gave``: which numbers came in and went out: those of two calls are equal where the one took what the
+    other gave, or a view of it.
     """
 
     name: str
@@ -30,6 +33,8 @@ class Call:
     turn: int
     input_shape: tuple[int, ...]
     output: Tensor
+    took: tuple[int, int]
+    gave: tuple[int, int]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,17 +60,26 @@ def trace(network: nn.Module, x: Tensor) -> list[Call]:
     """
     calls: list[Call] = []
     turns: Counter[str] = Counter()
+    took: dict[str, tuple[int, int]] = {}
+    alive: list[Tensor] = []  # so that no place in memory is used twice
+
+    def take(name: str, inputs: tuple[Tensor, ...]) -> None:
+        took[name] = _numbers(inputs[0])  # before a layer that works in place changes them
 
     def remember(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         if isinstance(output, Tensor):
-            calls.append(Call(name, module, turns[name], tuple(inputs[0].shape), output.detach().clone()))
+            shape, copy = tuple(inputs[0].shape), output.detach().clone()
+            calls.append(Call(name, module, turns[name], shape, copy, took[name], _numbers(output)))
             turns[name] += 1
+            alive.extend((inputs[0], output))
 
-    hooks = [
-        module.register_forward_hook(lambda module, inputs, output, name=name: remember(name, module, inputs, output))
-        for name, module in network.named_modules()
-        if name
-    ]
+    hooks: list[RemovableHandle] = []
+    for name, module in network.named_modules():
+        if name:
+            hooks += [
+                module.register_forward_pre_hook(lambda _, inputs, name=name: take(name, inputs)),
+                module.register_forward_hook(lambda module, i, output, name=name: remember(name, module, i, output)),
+            ]
     try:
         with torch.no_grad():
             network(x)
@@ -73,6 +87,11 @@ def trace(network: nn.Module, x: Tensor) -> list[Call]:
         for hook in hooks:
             hook.remove()
     return calls
+
+
+def _numbers(tensor: Tensor) -> tuple[int, int]:
+    """Where a tensor's numbers lie, and how often they were changed in place; a view's are the same."""
+    return tensor.untyped_storage().data_ptr(), tensor._version
 
 
 def readable_calls(network: nn.Module, calls: Sequence[Call], limit: int) -> list[Call]:

@@ -166,13 +166,30 @@ def test_structure_of_every_recipe(name: str) -> None:
             if step.name in shapes:
                 assert step.shape in shapes[step.name]
         if limit == MAX_STEPS:
-            assert len(steps) <= MAX_STEPS + 3  # the face, flatten, and a mean
+            assert len([step for step in steps if step.name]) <= MAX_STEPS
     stage = last_conv_stage(trace(network, torch.zeros(1, 1, 48, 48)))
     assert (stage is None) == (not convs)
     if stage is not None:
         cam = grad_cam(network, faces48(1), recipe.contract(), [3], stage)
         assert cam.ndim == 3
         assert np.isfinite(cam).all()
+
+
+@pytest.mark.parametrize("name", ["residual_tiny", "resnet18_transfer"])
+def test_a_path_beside_others_is_drawn_from_where_it_leaves_to_where_they_are_added(name: str) -> None:
+    recipe = networks()[name]
+    steps = diagram_steps(built(recipe.model, recipe.heads), recipe.contract(), EVERY_LAYER)
+    beside = [row for row, step in enumerate(steps) if step.of and step.of[0] != row - 1 and step.family != "head"]
+    shortcut = ".shortcut.0" if name == "residual_tiny" else ".downsample.0"
+    assert [steps[row].name for row in beside] == [step.name for step in steps if step.name.endswith(shortcut)]
+    for row in beside:
+        first = next(number for number, step in enumerate(steps) if step.name and step.of == steps[row].of)
+        block = steps[first].name.rpartition(".")[0]
+        assert steps[row].name.startswith(f"{block}.")
+        added = next(step for step in steps[row:] if "sum" in step.kind)
+        assert added.of == (row + 1, row - 1)  # the norm of the path beside, and what the block's layers gave
+    sums = [step for step in steps if "sum" in step.kind]
+    assert len(sums) == (3 if name == "residual_tiny" else 8)  # one a block
 
 
 @pytest.mark.timeout(600)
