@@ -65,7 +65,9 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
     help="A model.pt whose weights to start from: trains a network further, or on other data.",
 )
 @click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
-@click.option("--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, its graph for TensorBoard.")
+@click.option(
+    "--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, a picture and its graph for TensorBoard."
+)
 @click.option(
     "--preview-augment",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -197,14 +199,23 @@ def _own_teachers(recipe: str, dataset: Fer2013, folder: Path, where: torch.devi
 
 
 def _describe(recipe: Recipe, out: Path | None) -> None:
-    from .files import make_folder
+    from .files import make_folder, replacing, system_errors_as
     from .recipes.describe import describe, write_graph
 
     click.echo(describe(recipe))
     if out is not None:
+        from fer_live.errors import SinkError
+
+        from .pictures.diagram import draw_diagram
+        from .recipes.recipe import build_model
+
         make_folder(out)
-        write_graph(recipe, out)
-        click.echo(f"written: {out}; look at it with: tensorboard --logdir {shlex.quote(str(out))}")
+        contract = recipe.contract()
+        with replacing(out / "layers.png") as partial:
+            draw_diagram(partial, f"{recipe.name}: layers", build_model(recipe.model, contract).eval(), contract)
+        with system_errors_as(SinkError, out):
+            write_graph(recipe, out)
+        click.echo(f"written: {out / 'layers.png'}, and the graph: tensorboard --logdir {shlex.quote(str(out))}")
 
 
 def _preview(recipe: Recipe, data: Path, target: Path) -> None:

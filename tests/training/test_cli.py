@@ -277,8 +277,12 @@ def test_describe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "  width_factor=0.25\n" in out
     assert "  --no-mirror\n" in out
-    (events,) = (tmp_path / "graph").iterdir()
+    events, picture = sorted((tmp_path / "graph").iterdir())
     assert b"blocks" in events.read_bytes()
+    assert picture.name == "layers.png"
+    drawn = cv2.imread(str(picture))
+    assert drawn is not None
+    assert len(drawn) > 1000  # a row of 44 pixels for each layer
 
 
 def test_every_recipe_is_described_by_options_that_fer_train_takes(capsys: pytest.CaptureFixture[str]) -> None:
