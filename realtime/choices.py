@@ -14,7 +14,7 @@ from .engine_options import EngineOptions
 __all__ = ["ModelChoice", "installed_detectors", "offered_models"]
 
 _BUNDLED = {
-    "bundled": ("Bundled, fastest here", None),
+    "bundled": ("Bundled, fastest", None),
     "bundled-int8": ("Bundled, int8", MODEL_INT8),
     "bundled-float32": ("Bundled, float32", MODEL),
 }

@@ -89,4 +89,6 @@ def _model_of(session: Session) -> Model | None:
 
 def _said_by(session: Session) -> Callable[[], str | None]:
     """What is to be told at each moment: the newest message while it is new, else that the run stands still."""
-    return lambda: session.messages.current or (f"{PAUSED}: space goes on" if session.pipeline.pause.is_on else None)
+    return lambda: (
+        session.messages.current or (f"{PAUSED}: press space to resume" if session.pipeline.pause.is_on else None)
+    )

@@ -15,7 +15,7 @@ from fer_live.realtime.datatypes import Frame
 
 from .canvas import PANEL, SMALLEST_TEXT, Canvas, Colour, ink_on, line_height, text_sprite, word_width
 
-__all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "legend", "message", "notice"]
+__all__ = ["HudFigures", "StageFigures", "banner", "draw_help", "draw_hud", "hud_box", "legend", "message", "notice"]
 
 _VALUE: Colour = (255, 255, 255)
 _NAME: Colour = (160, 164, 170)
@@ -56,11 +56,16 @@ class HudFigures:
 
 def draw_hud(frame: Frame, figures: HudFigures, *, left: bool = True) -> None:
     """Draw the figures in the top left corner of a frame, or the top right one; its planes are changed."""
-    line = line_height(frame.size_wh)
-    sprite = _table(_facts(figures), _stages(figures), line, frame.limited_range)
-    margin = line // 2 & ~1
-    at = margin if left else (frame.size_wh[0] & ~1) - sprite.size_wh[0] - margin
-    Canvas.of(frame).blit(sprite, at, margin)
+    at, top, _, _ = hud_box(frame, figures, left=left)
+    Canvas.of(frame).blit(_table_of(frame, figures), at, top)
+
+
+def hud_box(frame: Frame, figures: HudFigures, *, left: bool) -> tuple[int, int, int, int]:
+    """What :func:`draw_hud` covers: left, top, right, bottom in pixels."""
+    width, height = _table_of(frame, figures).size_wh
+    margin = line_height(frame.size_wh) // 2 & ~1
+    at = margin if left else (frame.size_wh[0] & ~1) - width - margin
+    return at, margin, at + width, margin + height
 
 
 def notice(frame: Frame, text: str) -> None:
@@ -107,6 +112,10 @@ def banner(frame: Frame, text: str) -> None:
     canvas, top = Canvas.of(frame), (height - line) // 2
     canvas.fill(0, top - line // 2, width, top + line + line // 2, _ALARM)
     canvas.blit(sprite, (width - sprite.size_wh[0]) // 2, top)
+
+
+def _table_of(frame: Frame, figures: HudFigures) -> Canvas:
+    return _table(_facts(figures), _stages(figures), line_height(frame.size_wh), frame.limited_range)
 
 
 def _facts(figures: HudFigures) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from .canvas import line_height
 from .feature_maps import draw_maps, stands_left
 from .heat_map import draw_heat, draw_legend, legend_height
 from .hud import banner, message
+from .overlay import Side
 from .selection import Selection
 
 __all__ = ["Looking", "Model"]
@@ -49,8 +50,8 @@ class Looking:
         self._asked: Question | None = None
         self._drawn: Explained | None = None
         self._is_left = False
-        self.covers_left = False
-        """Whether the panel was drawn last, and at the left."""
+        self.side: Side | None = None
+        """Where the panel was drawn last, if it was."""
         self.heat = False
         """Whether the heat map is wanted."""
         self.layer = 0
@@ -75,7 +76,7 @@ class Looking:
     def draw(self, frame: Frame, result: Result) -> None:
         """Ask what is new of the face, and draw what is known of it on the planes of ``frame``, which are changed."""
         self._see(result)
-        self.covers_left = False
+        self.side = None
         if not self._is_on:
             return
         row, model = self._row(result), self._model()
@@ -143,7 +144,7 @@ class Looking:
         if self.layer and known.maps is not None:
             self._is_left = stands_left(frame.size_wh, result.faces.xyxy[row], self._is_left)
             draw_maps(frame, known.maps, left=self._is_left, above=below)
-            self.covers_left = self._is_left
+            self.side = "left" if self._is_left else "right"
         elif self.layer and not known.layers:
             message(frame, "no feature maps: this network has no convolutions")
 

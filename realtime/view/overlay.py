@@ -7,17 +7,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
-from fer_live.realtime.datatypes import Frame, Result
+from fer_live.realtime.datatypes import Faces, Frame, Result
 from fer_live.realtime.planes import PlanePool
 from fer_live.realtime.source_state import SourceState
 
-from .hud import HudFigures, banner, draw_help, draw_hud, message, notice
+from .canvas import line_height
+from .hud import HudFigures, banner, draw_help, draw_hud, hud_box, message, notice
 
-__all__ = ["NOTICE", "PAUSED", "REFRESH_S", "Layer", "Overlay"]
+__all__ = ["NOTICE", "PAUSED", "REFRESH_S", "Layer", "Overlay", "Side"]
+
+Side = Literal["left", "right"]
 
 NOTICE = "expression analysis on"
 
@@ -35,8 +38,8 @@ class Layer(Protocol):
         """Whether there is something new to draw even while no frames come."""
 
     @property
-    def covers_left(self) -> bool:
-        """Whether what was drawn last takes the picture's left edge, so that the HUD goes to the right."""
+    def side(self) -> Side | None:
+        """The edge of the picture that is taken by what was drawn last: the HUD goes to the other one."""
 
     def draw(self, frame: Frame, result: Result) -> None:
         """Draw on the planes of ``frame``, a copy of the result's."""
@@ -74,6 +77,7 @@ class Overlay:
         self._pool_wh = (0, 0)
         self._known: HudFigures | None = None
         self._known_s = 0.0
+        self._hud_left = True
 
     @property
     def is_urgent(self) -> bool:
@@ -91,7 +95,10 @@ class Overlay:
         if self.hud:
             if self._known is None or now_s - self._known_s >= REFRESH_S:
                 self._known, self._known_s = self._figures(), now_s
-            draw_hud(copy, self._known, left=not any(layer.covers_left for layer in self._layers))
+            taken = {layer.side for layer in self._layers} - {None}
+            if not taken and result is not None:
+                self._hud_left = self._is_freer_at_left(copy, self._known, result.faces)
+            draw_hud(copy, self._known, left="left" not in taken if taken else self._hud_left)
         self._said = self._say()
         if self._said is not None:
             message(copy, self._said)
@@ -107,6 +114,18 @@ class Overlay:
         half = ((size_wh[1] + 1) // 2, (size_wh[0] + 1) // 2)
         grey = np.full(half, 128, np.uint8)
         return Frame(np.full(size_wh[::-1], 16, np.uint8), grey, grey, 0, 0.0)
+
+    def _is_freer_at_left(self, frame: Frame, figures: HudFigures, faces: Faces) -> bool:
+        """Whether the HUD stands at the left: where it was, unless it hides a face there and none at the other side."""
+        line = line_height(frame.size_wh)  # of the tag over a face
+        left, top, right, bottom = (faces.xyxy - np.array([0, line, 0, 0], np.float32)).T
+
+        def hides(*, at_left: bool) -> bool:
+            a, b, c, d = hud_box(frame, figures, left=at_left)
+            return bool(((left < c) & (a < right) & (top < d) & (b < bottom)).any())
+
+        here = self._hud_left
+        return not here if hides(at_left=here) and not hides(at_left=not here) else here
 
     def _copy(self, frame: Frame) -> Frame:
         if self._pool is None or self._pool_wh != frame.size_wh:

@@ -30,9 +30,9 @@ class Selection:
         return False
 
     @property
-    def covers_left(self) -> bool:
+    def side(self) -> None:
         """Marks are about a face, wherever it is."""
-        return False
+        return None
 
     def next(self) -> None:
         """Select the next face in sight, from left to right; after the last one none."""

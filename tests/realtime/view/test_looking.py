@@ -135,14 +135,14 @@ def test_the_figures_make_room_for_maps_at_the_left(looking: Looking) -> None:
     overlay = Overlay(stats.figures, SourceState, layers=(looking,))
     plain.hud = overlay.hud = True
     at_left = plain.over(seen.frame, seen).y
-    assert (overlay.over(seen.frame, seen).y == at_left).all() and not looking.covers_left
+    assert (overlay.over(seen.frame, seen).y == at_left).all() and looking.side is None
     looking.turn_layer(1)
     shown = overlay.over(seen.frame, seen).y
     table = at_left != 100
     table[200:] = False  # the notice
     rows, columns = np.flatnonzero(table.any(1)), np.flatnonzero(table.any(0))
     found = shown[rows[0] : rows[-1] + 1, 320 - columns[-1] - 1 : 320 - columns[0]]
-    assert looking.covers_left
+    assert looking.side == "left"
     np.testing.assert_array_equal(found, at_left[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     looking.turn_layer(-1)
     assert (overlay.over(seen.frame, seen).y == at_left).all()
