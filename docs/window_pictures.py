@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import av
 import cv2
 import mss
 import numpy as np
@@ -21,16 +22,28 @@ CLIP, IMAGES = DOCS.parent / "samples" / "astronaut.mp4", DOCS / "images"
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
 HEARD_S, REDRAWN_S, FIGURES_S = 0.3, 1.5, 4.0
 FRAMES = 1000
+SIZE_WH = (1280, 720)
 
 
 def main() -> None:
     """The help; the figures of a few seconds and a selected face; the heat map and feature maps."""
     with tempfile.TemporaryDirectory() as folder, virtual_display(1280, 800) as display:
-        clip = Path(folder) / CLIP.name
-        repeat_clip(CLIP, clip, FRAMES)
+        large, clip = Path(folder) / "large.mp4", Path(folder) / CLIP.name
+        enlarge(CLIP, large)
+        repeat_clip(large, clip, FRAMES)
         photograph(display, clip, "window", "question space")
         photograph(display, clip, "window_figures", f"h Tab {FIGURES_S} space")
         photograph(display, clip, "window_look", f"g f f f {REDRAWN_S} space")
+
+
+def enlarge(clip: Path, target: Path) -> None:
+    """The clip at the size of a usual camera's pictures, beside whose faces there is room for the figures."""
+    with av.open(clip) as source, av.open(target, "w") as out:
+        stream = out.add_stream("libx264", source.streams.video[0].average_rate, {"crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
+        for frame in source.decode(video=0):
+            out.mux(stream.encode(frame.reformat(*SIZE_WH, "yuv420p", interpolation="BICUBIC")))
+        out.mux(stream.encode(None))
 
 
 def photograph(display: str, clip: Path, name: str, script: str) -> None:
