@@ -317,6 +317,9 @@ def test_a_preview_has_a_row_for_each_transform_that_is_on() -> None:
     assert [title for title, _ in preview_rows(faces, plain.train)] == ["no augmentation"]
     mixed = plain.with_options({"mixup": 0.4, "cutmix": 0.5}).train
     assert [title for title, _ in preview_rows(faces, mixed)] == ["as they are", "mixup 0.4", "cutmix 0.5"]
+    some = preview_rows(faces, plain.with_options({"erasing": 0.5, "jpeg": 0.7, "noise": 0.1}).train)
+    told = {title.split()[0]: "here for all" in title for title, _ in some}
+    assert told == {"as": False, "noise": False, "jpeg": True, "erasing": True, "all": False}
     tail = preview_rows(faces, RECIPES["residual"].train)
     assert [title.split()[0] for title, _ in tail[-3:]] == ["all", "and", "last"]
 

@@ -40,6 +40,9 @@ TRANSFORMS = (
     "cutout_px",
 )
 
+DEGRADED = ("motion_px", "low_light", "shrink", "jpeg")
+"""Those of them that only a share of the images gets, ``degrade_share``."""
+
 
 def draw_preview(path: Path, name: str, config: TrainConfig, dataset: Fer2013, columns: int = 10) -> None:
     """Draw the sheet as a PNG.
@@ -93,7 +96,9 @@ def preview_rows(faces: torch.Tensor, config: TrainConfig) -> list[tuple[str, ND
         if strength:
             # Shown on every face, whatever share of them it is for.
             only: dict[str, Any] = {name: 1.0 if name == "erasing" else strength, "degrade_share": 1.0}
-            row(f"{name} {strength:g}\n{abouts[name].partition(',')[0]}", replace(still, **only))
+            share = strength if name == "erasing" else config.degrade_share if name in DEGRADED else 1.0
+            some = f"\nfor {100 * share:g} % of images, here for all" if share < 1 else ""
+            row(f"{name} {strength:g}\n{abouts[name].partition(',')[0]}{some}", replace(still, **only))
     generator = torch.Generator().manual_seed(config.seed + 1)
     flip = torch.arange(n) % 2 == 1
     everything = augment(faces, flip & config.mirror, config, generator, clean=False)
