@@ -98,10 +98,10 @@ class SlowDetector:
         self._inner, self._pause_s = inner, pause_s
         self.name, self.detect_size = inner.name, inner.detect_size
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """As the inner one, later."""
         time.sleep(self._pause_s * ((detect_size or self.detect_size) / self.detect_size) ** 2)
-        faces: Faces = self._inner.detect(frame, detect_size)
+        faces: Faces = self._inner.detect(frame, detect_size, known)
         return faces
 
 

@@ -318,8 +318,14 @@ class Detector(Protocol):
     def detect_size(self) -> int:
         """Longer side in pixels of the copy that is searched."""
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
-        """The faces of a frame, surest first; ``detect_size`` instead of the detector's own, for this once."""
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
+        """The faces of a frame, surest first.
+
+        Args:
+            frame: any.
+            detect_size: instead of the detector's own, for this once.
+            known: faces as they are expected in the frame, told by an earlier one: hints that may save work.
+        """
 
     def __enter__(self) -> Self: ...
 

@@ -92,7 +92,7 @@ class MediaPipeDetector:
                 reason = " ".join(str(error).split())
                 raise ModelError(f"{path}: MediaPipe cannot load the face detector: {reason}") from error
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, detect_size or self.detect_size, 2)
         rgb = np.ascontiguousarray(small.image[:, :, ::-1])

@@ -46,7 +46,7 @@ class HaarDetector:
         self._min_score = min_score
         self._framing = framing
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """The faces of a frame, surest first; the score is the logistic function of the last stage's margin."""
         small = downscaled_grey(frame, detect_size or self.detect_size)
         if min(small.image.shape) < _LEAST_PX:
@@ -102,9 +102,9 @@ class EyeVerifier:
         """The wrapped detector's."""
         return self._detector.detect_size
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """The verified faces of a frame, surest first."""
-        faces = self._detector.detect(frame, detect_size)
+        faces = self._detector.detect(frame, detect_size, known)
         keep = [self._has_eyes(frame, *square) for square in faces.squares]
         return faces.only(np.array(keep, np.bool_)) if len(faces) else faces
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from fer_live.contract import Framing
 from fer_live.preprocess import crop_squares
-from fer_live.realtime.datatypes import Floats, Frame, Plane
+from fer_live.realtime.datatypes import Faces, Floats, Frame, Plane
 
 from .squares import BoxFraming, face_squares, roll_deg
 
-__all__ = ["LARGE_PX", "MOST_LOOKS", "level_look", "may_be_tilted"]
+__all__ = ["LARGE_PX", "MOST_LOOKS", "first_roll", "level_look", "may_be_tilted"]
 
 LARGE_PX = 120
 """Height of a box, pixels of the copy, from which YuNet's keypoints turn with the face: the grid of stride 32 finds it
@@ -31,6 +31,9 @@ LEAN_DEG, LARGE_LEAN_DEG = 2.5, 6.0
 TILTED_DEG = 15.0
 """Roll from which a face is taken as the second look tells it. Up to 20 degrees the classifier answers as rightly
 without (docs/experiments.md), so a face that is nearly upright stays as it was found."""
+
+SAME_PLACE = 0.3
+"""A face is a known one whose boxes' middles are no further apart than this share of its height."""
 
 MOST_LOOKS = 3
 """A look tells up to 30 degrees of what is left of the roll: two looks are enough up to 40, three up to 60."""
@@ -92,8 +95,27 @@ def may_be_tilted(height_px: Floats, keypoints: Floats, framing: Framing) -> NDA
     return np.asarray(tilted & (height_px >= LEAST_PX), np.bool_)
 
 
+def first_roll(xyxy: Floats, keypoints: Floats, known: Faces | None) -> float:
+    """By how much, degrees, the first look at a face is turned: by the roll that its eyes tell, or, where it is that of
+    a known face which was tilted further to the same side, by that one's: one look is enough then while it stays so.
+
+    Args:
+        xyxy: (4,) its box.
+        keypoints: (5, 2) in the same pixels.
+        known: see :meth:`.Detector.detect`; None where nobody is.
+    """
+    told = float(roll_deg(keypoints[None, :2])[0])
+    if known is None or not len(known):
+        return told
+    middles = (known.xyxy[:, :2] + known.xyxy[:, 2:]) / 2
+    off = np.linalg.norm(middles - (xyxy[:2] + xyxy[2:]) / 2, axis=1)
+    before = float(known.squares[off.argmin(), 3])
+    same = off.min() <= SAME_PLACE * (xyxy[3] - xyxy[1]) and before * told > 0
+    return before if same and abs(before) > abs(told) else told
+
+
 def level_look(
-    search: Search, frame: Frame, xyxy: Floats, keypoints: Floats, box: BoxFraming, framing: Framing
+    search: Search, frame: Frame, xyxy: Floats, roll: float, box: BoxFraming, framing: Framing
 ) -> tuple[Floats, Floats] | None:
     """Square (4,) and keypoints (5, 2) of a face as the last of up to :data:`MOST_LOOKS` looks tells them.
 
@@ -101,7 +123,7 @@ def level_look(
         search: the detector's.
         frame: the face's.
         xyxy: (4,) its box, pixels of the frame.
-        keypoints: (5, 2) pixels; the first look is turned by the roll that the eyes tell.
+        roll: of the first look, degrees, see :func:`first_roll`.
         box: the detector's constants.
         framing: the contract's.
 
@@ -112,7 +134,6 @@ def level_look(
     width, height = (xyxy[2:] - xyxy[:2]).astype(np.float64)
     upright = np.hypot(width, height) / np.hypot(1.0, box.aspect)  # as face_squares has it
     centre = (xyxy[:2] + xyxy[2:]).astype(np.float64) / 2
-    roll = float(roll_deg(keypoints[None, :2])[0])
     told: tuple[Floats, Floats] | None = None
     surely = 0.0
     for _ in range(MOST_LOOKS):

@@ -16,7 +16,7 @@ from fer_live.realtime.datatypes import Faces, Floats, Frame, Plane
 from fer_live.realtime.downscale import downscaled_bgr
 from fer_live.sessions import set_up
 
-from .second_look import level_look, may_be_tilted
+from .second_look import first_roll, level_look, may_be_tilted
 from .squares import BoxFraming, face_squares
 from .suppression import suppress
 
@@ -77,7 +77,7 @@ class YuNetDetector:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: onnxruntime cannot load the face detector: {reason}") from error
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """The faces of a frame, surest first."""
         small = downscaled_bgr(frame, detect_size or self.detect_size, MULTIPLE)
         boxes, score, keypoints = self._search(small.image)
@@ -88,7 +88,8 @@ class YuNetDetector:
         keypoints = keypoints * small.factors_xy
         squares = face_squares(boxes, keypoints[:, :2], YUNET_BOX, self._framing)
         for row in np.flatnonzero(tilted):
-            told = level_look(self._search, frame, boxes[row], keypoints[row], YUNET_BOX, self._framing)
+            roll = first_roll(boxes[row], keypoints[row], known)
+            told = level_look(self._search, frame, boxes[row], roll, YUNET_BOX, self._framing)
             if told is not None:
                 squares[row], keypoints[row] = told
         return Faces(boxes, score, squares, keypoints)

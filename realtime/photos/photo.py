@@ -115,7 +115,7 @@ class _AtEveryScale:
         self._detector = detector
         self.name, self.detect_size = detector.name, detector.detect_size
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         return find_faces(self._detector, frame, detect_size, doubtful=True)
 
     def __enter__(self) -> Self:

@@ -185,7 +185,7 @@ class FakeDetector(_Failing):
         super().__init__(error, error_at)
         self._faces = Faces.empty() if faces is None else faces
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         """The faces; fails at the frame whose index is ``error_at``."""
         self._meet(frame.index)
         return self._faces if isinstance(self._faces, Faces) else self._faces(frame)

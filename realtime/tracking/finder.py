@@ -152,7 +152,7 @@ class FaceFinder:
         half = (size or self._detector.detect_size) // 2
         least = known.squares[:, 2].min() if len(known) else 0.0
         if not whole and self._looks % FULL_SIZE_EVERY and least * half > HALF_SIZE_SIDE_PX * max(frame.size_wh):
-            found = self._detector.detect(frame, half)
+            found = self._detector.detect(frame, half, known)
             # The coarse copy is good enough to see the known faces again, not to miss one, to claim another or to move
             # or turn one: boxes differ by a few per cent with the size of the copy, always in the same direction.
             same = iou(known.xyxy, found.xyxy) > COARSE_IOU
@@ -161,7 +161,7 @@ class FaceFinder:
                 self._take(frame, found, trust=0.0)
                 return
         # What another detector called a face's box is not averaged with what this one does.
-        self._take(frame, self._detector.detect(frame, size), trust=TRUST if self._looks else 1.0)
+        self._take(frame, self._detector.detect(frame, size, known), trust=TRUST if self._looks else 1.0)
 
     def _take(self, frame: Frame, found: Faces, *, trust: float, followed: bool = True) -> None:
         self._tracker.find(found, patches(frame.y, found.squares), followed=followed, trust=trust)

@@ -45,11 +45,11 @@ class Watched(FakeDetector):
         super().__init__(two_faces)
         self.name, self.doing, self.looks = name, doing, []
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         self.looks.append(frame.index)
         if frame.index in self.doing:
             self.doing[frame.index]()
-        return super().detect(frame, detect_size)
+        return super().detect(frame, detect_size, known)
 
 
 def run(n: int, detector: FakeDetector, classifier: FakeClassifier, doing, **options) -> list[Result]:

@@ -252,9 +252,9 @@ def test_a_late_machine_makes_less_effort_and_the_detector_is_asked_for_no_more(
     class Sized(FakeDetector):
         detect_size = asked
 
-        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+        def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
             sizes.append(detect_size)
-            return super().detect(frame, detect_size)
+            return super().detect(frame, detect_size, known)
 
     pipeline = Pipeline(ListSource(frames(1)), Sized(faces_of), FakeClassifier(), target_latency_ms=20)
     result = make_result(make_frame(96, 64))

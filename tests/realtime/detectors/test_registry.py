@@ -283,7 +283,7 @@ class Claims:
         self._squares = np.array(squares, np.float32).reshape(-1, 4)
         self.closed = False
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         half = self._squares[:, 2:3] / 2
         xyxy = np.concatenate([self._squares[:, :2] - half, self._squares[:, :2] + half], axis=1)
         return Faces(xyxy, np.linspace(1, 0.5, len(xyxy), dtype=np.float32), self._squares)

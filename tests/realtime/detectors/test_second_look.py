@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fer_live.contract import FER2013_FRAMING
 from fer_live.realtime.datatypes import Faces, Frame
 from fer_live.realtime.detectors import second_look
-from fer_live.realtime.detectors.second_look import LOOK_PX, level_look, may_be_tilted
+from fer_live.realtime.detectors.second_look import LOOK_PX, first_roll, level_look, may_be_tilted
 from fer_live.realtime.detectors.yunet import YUNET_BOX, YuNetDetector
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -174,7 +174,7 @@ def test_when_a_look_is_believed(told: list[tuple[float, float, float]], roll: f
     looks = Looks(*told)
     frame = frame_of(np.full((400, 600, 3), 90, np.uint8))
     xyxy = np.array([262, 150, 338, 250], np.float32)
-    found = level_look(looks, frame, xyxy, keypoints(12), YUNET_BOX, FER2013_FRAMING)
+    found = level_look(looks, frame, xyxy, 12.0, YUNET_BOX, FER2013_FRAMING)
     assert not looks.told
     assert (None if found is None else float(found[0][3])) == (None if roll is None else pytest.approx(roll, abs=0.1))
     if found is not None:
@@ -188,7 +188,41 @@ def test_a_face_that_is_not_seen_again_is_as_it_was_found() -> None:
 
     frame = frame_of(np.full((400, 600, 3), 90, np.uint8))
     xyxy = np.array([262, 150, 338, 250], np.float32)
-    assert level_look(nothing, frame, xyxy, keypoints(30), YUNET_BOX, FER2013_FRAMING) is None
+    assert level_look(nothing, frame, xyxy, 30.0, YUNET_BOX, FER2013_FRAMING) is None
+
+
+@pytest.mark.parametrize("angle", [-45, -30, 30, 45])
+def test_a_known_face_that_stays_tilted_is_told_by_one_look(
+    portrait: np.ndarray, angle: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with YuNetDetector() as detector:
+        searched, search = [], detector._search
+        monkeypatch.setattr(detector, "_search", lambda image: searched.append(image.shape) or search(image))
+        frame = turned(portrait, PORTRAIT_FACE, angle, 100)
+        first = detector.detect(frame)
+        assert len(first) == 1
+        assert len(searched) > 2 or abs(angle) < 45  # the whole frame, and more than one look
+        searched.clear()
+        again = detector.detect(frame, known=first)
+        assert len(searched) == 2
+        assert again.squares[0, 3] == pytest.approx(first.squares[0, 3], abs=5)
+        # One that now stands upright, or is tilted to the other side, is told as if nobody had been known.
+        for other in (0, -angle):
+            frame = turned(portrait, PORTRAIT_FACE, other, 100)
+            assert same(detector.detect(frame, known=first), detector.detect(frame))
+
+
+@given(roll=st.floats(-80, 80), before=st.floats(-80, 80), off=st.floats(0, 200))
+def test_where_the_first_look_begins(roll: float, before: float, off: float) -> None:
+    xyxy = np.array([262, 150, 338, 250], np.float32)
+    square = np.array([[300, 200, 100, before]], np.float32)
+    known = Faces(xyxy[None] + np.float32(off), np.ones(1, np.float32), square)
+    told = first_roll(xyxy, keypoints(roll), known)
+    assert first_roll(xyxy, keypoints(roll), None) == first_roll(xyxy, keypoints(roll), Faces.empty())
+    if off < 20 and before * roll > 1 and abs(before) > abs(roll) + 0.1:
+        assert told == pytest.approx(before, abs=1e-3)
+    elif off > 22 or before * roll < -1 or abs(before) < abs(roll) - 0.1:
+        assert told == pytest.approx(roll, abs=1e-2)
 
 
 @given(roll=st.floats(-90, 90), height=st.floats(10, 600))

@@ -131,7 +131,7 @@ def test_what_one_scale_alone_shows_is_covered_too(detector, classifier: OnnxCla
     class Doubtful(YuNetDetector):
         """Sees something like a face on the finest copy alone."""
 
-        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+        def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
             box, square = np.array([[200, 100, 300, 200]], np.float32), np.array([[250, 150, 100, 0]], np.float32)
             seen = Faces(box, np.array([0.4], np.float32), square)
             return seen if detect_size == 600 else Faces.empty()

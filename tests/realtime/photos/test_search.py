@@ -27,7 +27,7 @@ class SpotDetector:
     def __init__(self) -> None:
         self.shown: list[tuple[int, int]] = []
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         small = downscaled_grey(frame, detect_size or self.detect_size)
         self.shown.append(small.image.shape[::-1])
         _, _, stats, _ = cv2.connectedComponentsWithStats((small.image > 128).astype(np.uint8))
@@ -114,7 +114,7 @@ class ListedDetector(SpotDetector):
         super().__init__()
         self._listed = listed
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         rows = self._listed.get(detect_size or 0, [])
         score = np.array([row[0] for row in rows], np.float32)
         xyxy = np.array([(x, y, x + side, y + side) for _, x, y, side in rows], np.float32).reshape(-1, 4)

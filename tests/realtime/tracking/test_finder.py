@@ -40,11 +40,11 @@ class Told(FakeDetector):
         self.asked: list[tuple[int, int | None]] = []
         self._coarse_is_blind = coarse_is_blind
 
-    def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
+    def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
         self.asked.append((frame.index, detect_size))
         if detect_size is not None and self._coarse_is_blind:
             return Faces.empty()
-        return super().detect(frame, detect_size)
+        return super().detect(frame, detect_size, known)
 
 
 def run(finder: FaceFinder, frames: list[Frame]) -> tuple[list[list[int]], list[bool]]:
@@ -80,8 +80,8 @@ def test_a_coarse_look_moves_no_face(portrait: np.ndarray) -> None:
     class Off(Told):
         """On the coarse copy the face is 12 px to the side: near enough to be the same."""
 
-        def detect(self, frame: Frame, detect_size: int | None = None) -> Faces:
-            found = super().detect(frame, detect_size)
+        def detect(self, frame: Frame, detect_size: int | None = None, known: Faces | None = None) -> Faces:
+            found = super().detect(frame, detect_size, known)
             return found if detect_size is None else face_at(12, 0)
 
     finder = FaceFinder(Off(face_at(0, 0)))
