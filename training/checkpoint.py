@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from fer_live.contract import Contract
 from fer_live.errors import ContractError, ModelError, first_line
+from fer_live.files import replacing, system_errors_as
 
-from .files import replacing, system_errors_as
 from .recipes.recipe import ModelSpec, build_model
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]

@@ -199,7 +199,8 @@ def _own_teachers(recipe: str, dataset: Fer2013, folder: Path, where: torch.devi
 
 
 def _describe(recipe: Recipe, out: Path | None) -> None:
-    from .files import make_folder, replacing, system_errors_as
+    from fer_live.files import make_folder, replacing, system_errors_as
+
     from .recipes.describe import describe, write_graph
 
     click.echo(describe(recipe))
@@ -222,9 +223,9 @@ def _preview(recipe: Recipe, data: Path, target: Path) -> None:
     if target.suffix.lower() != ".png":
         raise click.BadParameter(f"{target} must end in .png", param_hint="'--preview-augment'")
     from fer_live.errors import SinkError
+    from fer_live.files import system_errors_as
 
     from .augmentation.preview import draw_preview
-    from .files import system_errors_as
 
     dataset = load_data(data)
     with system_errors_as(SinkError, target):

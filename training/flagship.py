@@ -94,8 +94,9 @@ def flagship_command(
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
     import torch
 
+    from fer_live.files import make_folder
+
     from .device import choose_bf16, choose_device
-    from .files import make_folder
 
     where = choose_device(device)
     if threads is not None:
@@ -175,11 +176,12 @@ class _Work:
 
     def evaluate(self) -> None:
         """Write and print the figures of the students on PublicTest."""
+        from fer_live.files import replacing
+
         from .checkpoint import load_checkpoint
         from .data.fer2013 import Usage
         from .evaluation.logits import predict_logits, probabilities_of
         from .evaluation.metrics import compute_metrics
-        from .files import replacing
 
         rows = self._dataset.rows(Usage.PublicTest)
         figures: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
-from fer_live.training.files import system_errors_as
+from fer_live.files import system_errors_as
 
 from .csv_edition import read_csv
 from .ferplus import ferplus_table, image_hashes, without_slips

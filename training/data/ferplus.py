@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FERPLUS_LABELS
 from fer_live.errors import DataError, FerLiveError, SinkError
-from fer_live.training.files import system_errors_as
+from fer_live.files import system_errors_as
 
 __all__ = [
     "ferplus_distribution",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_live.contract import FER2013_LABELS
 from fer_live.errors import DataError
-from fer_live.training.files import system_errors_as
+from fer_live.files import system_errors_as
 
 from .official import SIDE
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.errors import DataError, first_line
-from fer_live.training.files import make_folder, replacing, system_errors_as
+from fer_live.files import make_folder, replacing, system_errors_as
 from fer_live.training.provenance import file_sha256
 
 __all__ = ["PACK", "Packed", "read_pack", "write_pack"]

@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from fer_live.contract import Contract
 from fer_live.errors import DataError
+from fer_live.files import replacing, system_errors_as
 from fer_live.training.augmentation.batches import Batch
-from fer_live.training.files import replacing, system_errors_as
 from fer_live.training.recipes.config import TrainConfig
 
 __all__ = [

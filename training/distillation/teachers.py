@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from fer_live.errors import DataError, ModelError
+from fer_live.files import system_errors_as
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.data.fer2013 import Fer2013
 from fer_live.training.distributed import ALONE, Ranks
-from fer_live.training.files import system_errors_as
 from fer_live.training.provenance import file_sha256
 
 from .asking import CheckpointTeachers, mean_logits, training_images

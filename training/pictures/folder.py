@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_live.errors import SinkError
-from fer_live.training.files import make_folder, system_errors_as
+from fer_live.files import make_folder, system_errors_as
 
 from .page import Picture, names_on_page
 

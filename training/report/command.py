@@ -71,12 +71,12 @@ def eval_command(
     """
     from datetime import UTC, datetime
 
+    from fer_live.files import make_folder
     from fer_live.training.device import choose_device
     from fer_live.training.evaluation.compare import Settings, compare, model_names
     from fer_live.training.evaluation.predictors import load_predictor
     from fer_live.training.evaluation.robustness import PASSES
     from fer_live.training.evaluation.splits import check_labels
-    from fer_live.training.files import make_folder
     from fer_live.training.provenance import environment, file_sha256
 
     from .folder import write_report

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_live.errors import SinkError
+from fer_live.files import make_folder, replacing, system_errors_as
 from fer_live.training.evaluation.compare import Comparison, ModelResult, SplitFigures
 from fer_live.training.evaluation.corruptions import CORRUPTIONS
-from fer_live.training.files import make_folder, replacing, system_errors_as
 
 from .charts import write_png
 from .page import render_html

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_live.errors import DataError
+from fer_live.files import replacing, system_errors_as
 from fer_live.training.evaluation.compare import Comparison
-from fer_live.training.files import replacing, system_errors_as
 
 from .aims import aims_table
 from .folder import markdown_figures

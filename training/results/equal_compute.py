@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 from fer_live.errors import DataError, ModelError, SinkError
+from fer_live.files import make_folder, replacing, system_errors_as
 from fer_live.training.augmentation.sampling import rows_seen
 from fer_live.training.checkpoint import load_checkpoint
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.evaluation.metrics import compute_metrics
 from fer_live.training.evaluation.predictors import TorchPredictor
 from fer_live.training.evaluation.splits import training_sample
-from fer_live.training.files import make_folder, replacing, system_errors_as
 from fer_live.training.provenance import environment
 from fer_live.training.recipes.config import TrainConfig
 from fer_live.training.recipes.recipe import Recipe

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_live.errors import DataError
-from fer_live.training.files import system_errors_as
+from fer_live.files import system_errors_as
 
 from .equal_compute import FORMAT
 from .figures import Figures, figures_of

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fer_live.files import make_folder, replacing
 from fer_live.training.data.fer2013 import Fer2013, Usage
 from fer_live.training.data.ferplus import image_hashes
 from fer_live.training.distillation.distil import fold_of
 from fer_live.training.distillation.teachers import FORMAT, TEACHERS
-from fer_live.training.files import make_folder, replacing
 from fer_live.training.provenance import file_sha256
 from fer_live.training.recipes.recipe import Recipe
 

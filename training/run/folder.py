@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_live.errors import ModelError, SinkError
+from fer_live.files import replacing, system_errors_as
 from fer_live.training.checkpoint import load_tensors
-from fer_live.training.files import replacing, system_errors_as
 from fer_live.training.identity import difference
 
 from .curves import draw_curves

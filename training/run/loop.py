@@ -27,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_live.contract import Contract
 from fer_live.errors import DataError, ModelError
+from fer_live.files import make_folder
 from fer_live.training.augmentation.batches import Batch, Batches
 from fer_live.training.augmentation.sampling import class_counts, epoch_length, public_rows
 from fer_live.training.checkpoint import Checkpoint, load_tensors, save_checkpoint, save_tensors
@@ -36,7 +37,6 @@ from fer_live.training.device import held_to_memory, is_out_of_memory
 from fer_live.training.distillation.distil import Distillation, Teachers
 from fer_live.training.distributed import ALONE, Ranks
 from fer_live.training.evaluation.logits import normalise, predict_logits
-from fer_live.training.files import make_folder
 from fer_live.training.networks.registry import initialise
 from fer_live.training.networks.widening import can_widen, widen
 from fer_live.training.provenance import environment

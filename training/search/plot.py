@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from fer_live.training.files import replacing
+from fer_live.files import replacing
 
 from .space import Dimension
 

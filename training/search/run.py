@@ -23,8 +23,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_live.errors import DataError, DeviceError, ModelError, first_line
+from fer_live.files import make_folder, replacing
 from fer_live.training.data.fer2013 import Fer2013
-from fer_live.training.files import make_folder, replacing
 from fer_live.training.networks.registry import initialise
 from fer_live.training.options import command_options
 from fer_live.training.recipes.recipe import Recipe, build_model

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fer_live.errors import FerLiveError, SinkError
+from .errors import FerLiveError, SinkError
 
 __all__ = ["make_folder", "replacing", "system_errors_as"]
 
@@ -25,6 +26,8 @@ def system_errors_as(kind: type[FerLiveError], path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """The name of a file to write beside ``path``, which it replaces once it is whole and on the disk.
 
+    It gets the mode of the file that it replaces: who may not read that one may not read it.
+
     Raises:
         SinkError: it can't be written, the disk is full say; what was there before is kept.
     """
@@ -33,6 +36,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
+        with suppress(OSError):  # there is none, or a file system without modes
+            partial.chmod(stat.S_IMODE(path.stat().st_mode))
         os.replace(partial, path)
     except BaseException as error:
         with suppress(OSError):
