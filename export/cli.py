@@ -54,7 +54,7 @@ def export_command(
     into the file. Nothing is written unless onnxruntime answers as the network does.
     """
     from fer_live.errors import ModelError
-    from fer_live.training.files import system_errors_as
+    from fer_live.files import system_errors_as
 
     if int8 and calibrate is None:
         raise click.UsageError("--int8 needs real faces to find its ranges on: give --calibrate fer2013.csv")

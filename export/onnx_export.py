@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from fer_live.contract import Contract
 from fer_live.errors import ModelError
+from fer_live.files import system_errors_as
 from fer_live.model_metadata import BATCH_DIMENSION, INPUT_NAME, ModelMetadata, Probe, output_names
 from fer_live.training.checkpoint import Checkpoint
 from fer_live.training.evaluation.logits import normalise
-from fer_live.training.files import system_errors_as
 
 from .opsets import DEFAULT_OPSET
 from .probe import probe_faces

@@ -11,10 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from fer_live.errors import SinkError
+from fer_live.files import replacing
 
 from .datatypes import Result
 from .sinks.targets import check_target
@@ -44,7 +46,6 @@ class Trace:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path, _ = check_target(Path(path), None)
-        self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
         self._start_s = time.perf_counter()
         # Appending is atomic, so the stages need no lock.
         self._events: deque[_Event] = deque(maxlen=MOST_EVENTS)
@@ -72,19 +73,17 @@ class Trace:
     def __exit__(self, _: object, on_its_way: BaseException | None, __: object) -> None:
         if on_its_way is not None and not self._events:  # there was no run
             return
-        try:
-            with self._partial.open("w", encoding="utf-8") as file:
-                file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
-                separator = ""
-                for document in self._documents(list(self._events)):
-                    file.write(separator + json.dumps(document))
-                    separator = ",\n"
-                file.write("\n]}\n")
-            os.replace(self._partial, self._path)
-        except OSError as error:
-            self._partial.unlink(missing_ok=True)
-            if on_its_way is None:
-                raise SinkError(f"{self._path}: the trace cannot be written ({error.strerror or error})") from error
+        with (
+            suppress(SinkError) if on_its_way is not None else nullcontext(),
+            replacing(self._path) as partial,
+            partial.open("w", encoding="utf-8") as file,
+        ):
+            file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
+            separator = ""
+            for document in self._documents(list(self._events)):
+                file.write(separator + json.dumps(document))
+                separator = ",\n"
+            file.write("\n]}\n")
 
     def _documents(self, events: Sequence[_Event]) -> Iterator[dict[str, Any]]:
         process = os.getpid()

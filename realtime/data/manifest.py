@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_live import __version__
-from fer_live.errors import SinkError
+from fer_live.files import replacing
 from fer_live.machine import version_of
 from fer_live.realtime.datatypes import Detector, Frame, SourceInfo
 from fer_live.realtime.inference.classifier import OnnxClassifier
@@ -104,15 +103,10 @@ def write_manifest(output: Path, document: dict[str, Any]) -> Path:
         SinkError: it cannot be written.
     """
     path = manifest_path(output)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     # Bytes of a name that are no UTF-8 become escapes of JSON, which give the same name again.
     text = json.dumps({"output": output.name, **document}, indent=2, ensure_ascii=False) + "\n"
-    try:
+    with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise SinkError(f"{path}: the manifest cannot be written ({error.strerror or error}); make room") from error
     return path
 
 

@@ -82,7 +82,7 @@ def test_an_error_before_the_first_frame_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_manifest_that_cannot_be_written_is_told(seen, tmp_path: Path) -> None:
     (tmp_path / "a.csv.manifest.json").mkdir()
-    with pytest.raises(SinkError, match=r"a\.csv\.manifest\.json: the manifest cannot be written"):
+    with pytest.raises(SinkError, match=r"a\.csv\.manifest\.json: could not be written"):
         with open_outputs(tmp_path) as outputs:
             feed(outputs, seen)
             for sink in outputs.sinks:

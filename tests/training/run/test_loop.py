@@ -484,7 +484,7 @@ def test_a_full_disk_keeps_the_epochs_before(
                 raise full
             real(source, target)
 
-        monkeypatch.setattr("fer_live.training.files.os.replace", replace_but)
+        monkeypatch.setattr("fer_live.files.os.replace", replace_but)
     if name != "last.pt":
         with pytest.raises(SinkError, match="No space left on device"):
             run(tmp_path, dataset)
