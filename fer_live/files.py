@@ -32,12 +32,18 @@ def replacing(path: Path) -> Iterator[Path]:
         SinkError: it can't be written, the disk is full say; what was there before is kept.
     """
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    mode: int | None = None
     try:
+        with suppress(OSError):  # there is none, or a file system without modes
+            before = stat.S_IMODE(path.stat().st_mode)
+            partial.touch(0o600)
+            partial.chmod(before | stat.S_IWUSR)
+            mode = before
         yield partial
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
-        with suppress(OSError):  # there is none, or a file system without modes
-            partial.chmod(stat.S_IMODE(path.stat().st_mode))
+        if mode is not None:
+            partial.chmod(mode)
         os.replace(partial, path)
     except BaseException as error:
         with suppress(OSError):

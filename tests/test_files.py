@@ -12,13 +12,14 @@ from fer_live.files import replacing
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640, 0o664])
 def test_a_file_that_is_replaced_keeps_its_mode(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
     path.chmod(mode)
     with replacing(path) as partial:
         partial.write_text("new")
+        assert stat.S_IMODE(partial.stat().st_mode) == mode | stat.S_IWUSR
     assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == mode
     assert os.listdir(tmp_path) == ["a.json"]
 
