@@ -34,15 +34,17 @@ __all__ = ["export_command", "main"]
     show_default=True,
     help="ONNX operator set.",
 )
-@click.option("--int8", is_flag=True, help="Write an int8 model, too, beside the float32 one: FILE_int8.onnx.")
+@click.option("--int8", is_flag=True, help="Also write an int8 model beside the float32 one: FILE_int8.onnx.")
 @click.option(
     "--calibrate",
     type=click.Path(path_type=Path),
-    help="FER2013 as .csv, .npz or folder: its Training images give --int8 the ranges of the activations, its "
-    "PublicTest images the temperatures.",
+    help="FER2013 as .csv, .npz or folder, for --int8: the ranges of the activations come from its Training images, "
+    "the temperatures from PublicTest.",
 )
-@click.option("--fp16", is_flag=True, help="Write a half-precision model for GPUs, too, beside it: FILE_fp16.onnx.")
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the timing.")
+@click.option("--fp16", is_flag=True, help="Also write a half-precision model for GPUs: FILE_fp16.onnx.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads of the speed measurement."
+)
 @click.version_option(package_name="fer-live", prog_name="fer-export")
 @debug_option
 def export_command(
@@ -50,21 +52,23 @@ def export_command(
 ) -> None:
     """Export CHECKPOINT, the model.pt that fer-train writes, to ONNX.
 
-    Preprocessing, temperatures and softmax go into the graph; the contract and a probe with its expected answer go
-    into the file. Nothing is written unless onnxruntime answers as the network does.
+    Normalisation, temperatures and softmax become part of the graph; the contract and a probe with its expected answer
+    are stored in the file. Nothing is written unless onnxruntime gives the same answers as the network.
     """
     from fer_live.errors import ModelError
     from fer_live.files import system_errors_as
 
     if int8 and calibrate is None:
-        raise click.UsageError("--int8 needs real faces to find its ranges on: give --calibrate fer2013.csv")
+        raise click.UsageError(
+            "--int8 needs real faces to find the ranges of the activations: give --calibrate fer2013.csv"
+        )
     if calibrate is not None and not int8:
         raise click.UsageError("--calibrate is for --int8: give both or neither")
     with system_errors_as(ModelError, checkpoint):
         if checkpoint.is_dir():
             raise ModelError(f"{checkpoint}: a folder, not a checkpoint; give the model.pt that fer-train wrote")
     if checkpoint.suffix.lower() == ".onnx":
-        raise ModelError(f"{checkpoint}: is an ONNX model already; give the model.pt that fer-train wrote")
+        raise ModelError(f"{checkpoint}: already an ONNX model; give the model.pt that fer-train wrote")
     target = out if out is not None else checkpoint.with_suffix(".onnx")
     with system_errors_as(ModelError, target):
         if target.suffix.lower() != ".onnx" and not target.is_dir():

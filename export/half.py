@@ -54,7 +54,7 @@ def to_half(model: onnx.ModelProto, provenance: Mapping[str, Any]) -> onnx.Model
     largest = largest_activation(model)
     if not largest * HEADROOM < LARGEST:
         raise ModelError(
-            f"this network has activations of {largest:.3g}, too large for half precision: leave --fp16 out"
+            f"this network has activations of {largest:.3g}, too large for half precision: export without --fp16"
         )
     said = {"format": "binary16 from the first weights to the logits", "largest_activation": largest}
     found = replace(
@@ -138,5 +138,5 @@ def _cast(source: str, target: str, to: int) -> onnx.NodeProto:
 def _rounded(tensor: onnx.TensorProto) -> onnx.TensorProto:
     values = numpy_helper.to_array(tensor)
     if values.size and not np.abs(values).max() <= LARGEST:
-        raise ModelError(f"the weights {tensor.name} are too large for half precision: leave --fp16 out")
+        raise ModelError(f"the weights {tensor.name} are too large for half precision: export without --fp16")
     return numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")

@@ -99,11 +99,11 @@ def _trace(graph: LiveGraph, faces: np.ndarray[Any, np.dtype[np.uint8]], opset: 
         for logger, level in zip(quiet, levels, strict=True):
             logger.setLevel(level)
     if program is None:
-        raise ModelError("torch's exporter gave no program")
+        raise ModelError("torch's exporter returned no program")
     found: onnx.ModelProto = program.model_proto
     written = next(entry.version for entry in found.opset_import if entry.domain == "")
     if written != opset:
-        raise ModelError(f"torch's exporter wrote opset {written} instead of {opset}; leave --opset out")
+        raise ModelError(f"torch's exporter wrote opset {written} instead of {opset}; export without --opset")
     return found
 
 

@@ -66,7 +66,7 @@ def calibration_of(
     rows = dataset.training_rows()
     if len(rows) < LEAST_FACES:
         raise DataError(
-            f"int8 needs {LEAST_FACES} Training images or more that are in no test split to find its ranges, found "
+            f"int8 needs at least {LEAST_FACES} Training images that are in no test split to find its ranges, found "
             f"{len(rows)}: give --calibrate the whole of FER2013"
         )
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:faces])

@@ -101,12 +101,12 @@ def verify(checkpoint: Checkpoint, model: bytes) -> Parity:
     probabilities = max(value for name, value in worst.items() if name.endswith("probabilities"))
     if probabilities > TOLERANCE:
         raise ModelError(
-            f"the exported model answers differently than its network: probabilities differ by {probabilities:.2g}, "
+            f"the exported model answers differently from its network: probabilities differ by {probabilities:.2g}, "
             f"accepted are {TOLERANCE:g}"
         )
     probe = session.run(names[1:2], {INPUT_NAME: metadata.probe.faces})[0]
     if metadata.probe.max_difference(probe) > TOLERANCE:
-        raise ModelError("the exported model answers its own probe differently than its network")
+        raise ModelError("the exported model answers its own probe differently from its network")
     return Parity(probabilities, max(BATCH_SIZES))
 
 
@@ -161,7 +161,7 @@ def compare(
                 )
     probe = sessions[1].run([name], {INPUT_NAME: metadata.probe.faces})[0]
     if not metadata.probe.max_difference(probe) <= metadata.probe.tolerance:
-        raise ModelError(f"the {option} model answers its own probe differently than when it was made")
+        raise ModelError(f"the {option} model answers its own probe differently from when it was made")
     one, other = (
         np.concatenate([session.run([name], {INPUT_NAME: crops[at : at + 256]})[0] for at in range(0, len(crops), 256)])
         for session in sessions
@@ -170,7 +170,7 @@ def compare(
     if not difference.mean() <= accepted:
         raise ModelError(
             f"{option} changes this network's probabilities by {difference.mean():.2g} on average, accepted are "
-            f"{accepted:g}: leave --{option} out"
+            f"{accepted:g}: export without --{option}"
         )
     labels = one.argmax(axis=1), other.argmax(axis=1)
     return Agreement(

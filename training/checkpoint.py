@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"{path}: checkpoint is broken: its weights are not tensors by name")
     if not isinstance(provenance, dict):
-        raise ModelError(f"{path}: checkpoint is broken: its provenance is no JSON object")
+        raise ModelError(f"{path}: checkpoint is broken: its provenance is not a JSON object")
     return Checkpoint(contract, model, state, provenance)
 
 
@@ -139,7 +139,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     except Exception as error:  # on bytes that are no checkpoint torch's reader raises whatever they lead it to
         # Its message is not passed on: it may advise to read the file as code.
         raise ModelError(
-            f"{path}: not a checkpoint: broken, or something else than tensors and plain values is in it; expected "
+            f"{path}: not a checkpoint: damaged, or it holds something other than tensors and plain values; expected "
             "the model.pt that fer-train writes"
         ) from error
     if not isinstance(raw, dict):

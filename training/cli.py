@@ -45,33 +45,43 @@ def _list_recipes(context: click.Context, _: click.Parameter, value: bool) -> No
 
 
 @click.command(
-    cls=HeadedCommand, epilog="An option that is not given has the recipe's value. PrivateTest is never looked at."
+    cls=HeadedCommand, epilog="Options that are not given have the recipe's values. PrivateTest is never used."
 )
 @click.option("--data", type=click.Path(path_type=Path), help=DATA_HELP)
-@click.option("--recipe", type=RECIPE, default="residual", show_default=True, help="What to train; see --list.")
+@click.option("--recipe", type=RECIPE, default="residual", show_default=True, help="Recipe to train; see --list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE-seedSEED]")
-@click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Option of the network; --describe shows them.")
+@click.option(
+    "--set",
+    "arguments",
+    type=ARGUMENT,
+    multiple=True,
+    help="Set an option of the network; --describe shows them. May be given several times.",
+)
 @click.option(
     "--teachers",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Whom the student of --distill learns from: a model.pt, or several, this option for each (they have seen the "
-    "images, so they tell less of them), or an .npz or folder of teachers that have not; see docs/training.md. Without "
-    "it flagship trains its own first.",
+    help="What --distill learns from: one model.pt or several, each with an option of its own; or, better, teachers "
+    "that were not trained on the images they are asked about, as an .npz or a folder; see docs/training.md. Without "
+    "it flagship trains its own teachers first.",
 )
 @click.option(
     "--start-from",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A model.pt whose weights to start from: trains a network further, or on other data.",
+    help="Start from the weights of this model.pt, to train a network further or on other data.",
 )
-@click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
 @click.option(
-    "--describe", type=RECIPE, help="Show a recipe layer by layer; with --out, a picture and its graph for TensorBoard."
+    "--random-init", is_flag=True, help="Start from random weights instead of ImageNet's; same as --init default."
+)
+@click.option(
+    "--describe",
+    type=RECIPE,
+    help="Show a recipe layer by layer; with --out, also write a picture and a graph for TensorBoard.",
 )
 @click.option(
     "--preview-augment",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the augmentation on images of --data to this PNG and exit.",
+    help="Draw the augmentation of images from --data into this PNG and exit.",
 )
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_recipes, help="Show the recipes and exit."
@@ -97,8 +107,8 @@ def train_command(
 ) -> None:
     """Train a network on FER2013.
 
-    Stop it at any time; the same command goes on from its last whole epoch. The run folder holds model.pt, the
-    weights of the epoch with the best PublicTest accuracy, and the run's log, curves and TensorBoard events.
+    You can stop it at any time; the same command resumes from the last complete epoch. The run folder holds model.pt,
+    the weights of the epoch with the best PublicTest accuracy, and the run's log, curves and TensorBoard events.
     """
     chosen = chosen_recipe(describe or recipe, arguments, random_init, settings)
     if describe is not None:
@@ -154,14 +164,15 @@ def train_command(
             except KeyboardInterrupt:
                 progress.close()
                 click.echo(
-                    f"stopped after {progress.epochs_done} whole epochs; the same command goes on from there", err=True
+                    f"stopped after {progress.epochs_done} complete epochs; the same command resumes from there",
+                    err=True,
                 )
                 raise
     if progress.epochs_done < chosen.train.epochs:
         click.echo(
-            f"no better PublicTest accuracy for {chosen.train.patience} epochs: stopped after {progress.epochs_done}"
+            f"stopped after {progress.epochs_done} epochs: no better PublicTest accuracy for {chosen.train.patience}"
         )
-    click.echo(f"{'finished already' if progress.nothing_to_do else 'finished'}: {model}")
+    click.echo(f"{'already finished' if progress.nothing_to_do else 'finished'}: {model}")
     quoted, source = shlex.quote(str(model)), shlex.quote(str(data))
     click.echo(f"next: fer-eval {quoted} --data {source}\n      fer-export {quoted}")
 
@@ -175,12 +186,12 @@ def _own_teachers(recipe: str, dataset: Fer2013, folder: Path, where: torch.devi
         return found
     if ranks.world > 1:
         raise DataError(
-            f"recipe {recipe} trains its teachers in one process: make them by python -m fer_live.training.flagship "
-            "--stage teachers, then give --teachers; or give --distill 0"
+            f"recipe {recipe} trains its teachers in one process only: train them first with python -m "
+            "fer_live.training.flagship --stage teachers and give --teachers, or give --distill 0"
         )
     click.echo(
-        f"recipe {recipe} learns from {FOLDS} networks of recipe {TEACHER_OF[recipe]}: they are trained first, in "
-        f"{folder / 'teachers'}; --distill 0 goes without"
+        f"recipe {recipe} learns from {FOLDS} networks of recipe {TEACHER_OF[recipe]}, which are trained first, in "
+        f"{folder / 'teachers'}; --distill 0 trains without them"
     )
     try:
         images, share = train_own_teachers(
@@ -192,9 +203,11 @@ def _own_teachers(recipe: str, dataset: Fer2013, folder: Path, where: torch.devi
             on_epoch=lambda name, epoch: click.echo(epoch_line(name, epoch)),
         )
     except KeyboardInterrupt:
-        click.echo("stopped among the teachers; the same command goes on from their last whole epoch", err=True)
+        click.echo(
+            "stopped while training the teachers; the same command resumes from their last complete epoch", err=True
+        )
         raise
-    click.echo(f"the teachers find the labels of {share:.2%} of {images:,} images that they have not seen")
+    click.echo(f"the teachers label {share:.2%} of {images:,} images correctly, each without having been trained on it")
     return own_teachers(folder, where)
 
 
@@ -216,7 +229,7 @@ def _describe(recipe: Recipe, out: Path | None) -> None:
             draw_diagram(partial, f"{recipe.name}: layers", build_model(recipe.model, contract).eval(), contract)
         with system_errors_as(SinkError, out):
             write_graph(recipe, out)
-        click.echo(f"written: {out / 'layers.png'}, and the graph: tensorboard --logdir {shlex.quote(str(out))}")
+        click.echo(f"written: {out / 'layers.png'}, and a graph: tensorboard --logdir {shlex.quote(str(out))}")
 
 
 def _preview(recipe: Recipe, data: Path, target: Path) -> None:

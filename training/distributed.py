@@ -124,7 +124,7 @@ def together(device: torch.device) -> Iterator[Ranks]:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.world)
     except (RuntimeError, ValueError) as error:
-        raise DeviceError(f"the {ranks.world} processes don't find each other: {first_line(error)}") from error
+        raise DeviceError(f"the {ranks.world} processes can't find each other: {first_line(error)}") from error
     try:
         yield ranks
     except Exception as error:
@@ -133,8 +133,8 @@ def together(device: torch.device) -> Iterator[Ranks]:
         sys.stderr = sys.__stderr__
         if _is_a_lost_peer(error):
             raise DeviceError(
-                "another process of this training has died or can't be reached; the same command goes on from the "
-                "last whole epoch"
+                "another process of this training has died or can't be reached; the same command resumes from the "
+                "last complete epoch"
             ) from error
         raise
     dist.destroy_process_group()

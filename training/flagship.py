@@ -53,25 +53,29 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         try:
             return tuple(dict.fromkeys(int(part) for part in value.split(",")))
         except ValueError:
-            self.fail(f"{value!r} is not whole numbers with commas between", param, ctx)
+            self.fail(f"{value!r} is not a list of whole numbers separated by commas", param, ctx)
 
 
-@click.command(epilog="The other options are fer-train's, for the student.")
+@click.command(epilog="The other options are those of fer-train and apply to the student.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of all that is made.")
-@click.option("--stage", type=click.Choice(["all", *STAGES]), default="all", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for everything that is written.")
+@click.option("--stage", type=click.Choice(["all", *STAGES]), default="all", show_default=True, help="What to run.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many; go on by the same command."
+    "--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many minutes; the same command resumes."
 )
-@click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Parts of the Training images.")
-@click.option("--teacher-seeds", type=_Numbers(), default="0", show_default=True, help="A teacher a fold for each.")
-@click.option("--seeds", type=_Numbers(), default="0", show_default=True, help="A student for each.")
+@click.option(
+    "--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Number of parts of the Training images."
+)
+@click.option(
+    "--teacher-seeds", type=_Numbers(), default="0", show_default=True, help="For each seed, one teacher per fold."
+)
+@click.option("--seeds", type=_Numbers(), default="0", show_default=True, help="One student for each seed.")
 @click.option(
     "--teachers",
     type=click.Choice(["auto", "live", "stored"]),
     default="auto",
     show_default=True,
-    help="live: they see each batch as the student does; stored: by teacher_logits.npz; auto: live on CUDA.",
+    help="live: teachers see each batch as the student does; stored: teacher_logits.npz is used; auto: live on CUDA.",
 )
 @hardware_options
 @debug_option
@@ -90,7 +94,7 @@ def flagship_command(
     threads: int | None,
     **settings: Any,
 ) -> None:
-    """Train teachers and from them the flagship, stop when the time is up, and go on by the same command."""
+    """Train teachers, then the flagship from them; stop when the time is up; the same command resumes."""
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
     import torch
 
@@ -119,7 +123,7 @@ def flagship_command(
         if "evaluate" in stages:
             work.evaluate()
     except _TimeIsUp:
-        click.echo(f"{minutes:g} minutes are up: the same command goes on from the last whole epoch")
+        click.echo(f"{minutes:g} minutes are up: the same command resumes from the last complete epoch")
         return
     click.echo(
         f"finished: {out}\nnext: fer-eval {shlex.quote(str(out))}/student-seed*/model.pt --data {data} --public-only"
@@ -149,8 +153,8 @@ class _Work:
             on_epoch=_say,
         )
         click.echo(
-            f"written: {self._out / 'teacher_logits.npz'}, of {images:,} images; labels that the teachers "
-            f"find on images that they have not seen: {share:.2%}"
+            f"written: {self._out / 'teacher_logits.npz'}, for {images:,} images; the teachers label {share:.2%} of "
+            "them correctly, each without having been trained on it"
         )
 
     def learn(self, settings: dict[str, Any], kind: str) -> None:

@@ -42,7 +42,7 @@ class _RecipeName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return RECIPES[value]
         near = difflib.get_close_matches(value, RECIPES, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}? " if near else ""
-        self.fail(f"no recipe {value!r}; {hint}fer-train --list shows all", param, ctx)
+        self.fail(f"there is no recipe {value!r}; {hint}fer-train --list shows all", param, ctx)
 
 
 class _Argument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -87,10 +87,10 @@ def setting_options(command: Any) -> Any:
     """Decorator: an option for each field of :class:`TrainConfig`; None where the recipe's own value stands."""
     options = []
     for entry in fields(TrainConfig):
-        name, kind = _option(entry.name), setting_type(entry)
+        name, kind, about = _option(entry.name), setting_type(entry), entry.metadata["about"]
         if kind is click.BOOL:
             name = f"{name}/{_option('no_' + entry.name)}"
-        options.append(click.option(name, type=kind, default=None, help=f"{entry.metadata['about']}."))
+        options.append(click.option(name, type=kind, default=None, help=f"{about[0].upper()}{about[1:]}."))
     return with_options(command, options, heading="Settings of the training")
 
 
@@ -173,13 +173,19 @@ def _option(name: str) -> str:
 def hardware_options(command: Any) -> Any:
     """Add ``--device``, ``--precision`` and ``--threads`` to a command."""
     options = [
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Where to compute.",
+        ),
         click.option(
             "--precision",
             type=click.Choice(["auto", "bf16", "float32"]),
             default="auto",
             show_default=True,
-            help="auto: bf16 where the hardware multiplies it.",
+            help="auto: bf16 if the hardware can multiply it.",
         ),
         click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]"),
     ]

@@ -58,7 +58,7 @@ def test_bad_input(checkpoint_file: Path, tmp_path: Path, capsys: pytest.Capture
         ((".",), 1, ".: a folder, not a checkpoint"),
         ((f"{'x' * 300}.pt",), 1, "xxx.pt: File name too long"),
         ((checkpoint_file, "--out", tmp_path / f"{'x' * 300}.onnx"), 1, "xxx.onnx: File name too long"),
-        ((tmp_path / "model.onnx",), 1, "is an ONNX model already"),
+        ((tmp_path / "model.onnx",), 1, "already an ONNX model"),
         ((checkpoint_file, "--out", tmp_path), 1, "is a folder"),
         ((checkpoint_file, "--out", tmp_path / "none" / "x.onnx"), 1, "does not exist"),
         ((checkpoint_file, "--out", tmp_path / "x.pt"), 2, "must end in .onnx"),
@@ -78,7 +78,7 @@ def test_a_mismatch_writes_nothing(
     checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def differs(checkpoint: Checkpoint, model: bytes) -> None:
-        raise ModelError("the exported model answers differently than its network")
+        raise ModelError("the exported model answers differently from its network")
 
     monkeypatch.setattr(verify_module, "verify", differs)
     assert run(checkpoint_file) == 1

@@ -146,7 +146,7 @@ def test_odd_tensors_are_refused(what: str, saved: Path) -> None:
 def test_a_network_that_fills_the_memory_is_refused(option: str, value: object, saved: Path) -> None:
     model = untrained_checkpoint().model
     told = ModelSpec(model.name, {**model.arguments, option: value}).to_json()
-    with pytest.raises(ModelError, match=r"weights don't fit|does not take"):
+    with pytest.raises(ModelError, match=r"weights don't fit|does not accept"):
         load_checkpoint(edited(saved, model=told)).network()
 
 

@@ -55,7 +55,7 @@ def test_train_again_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert any("fer-eval" in line for line in lines)
     assert any("fer-export" in line for line in lines)
     assert train(*command) == 0
-    assert "finished already" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
     assert train(*command, "--lr", "0.03") == 1
     assert "with other options: lr 0.02, not 0.03; give another --out" in capsys.readouterr().err
 
@@ -93,7 +93,7 @@ def test_interrupt_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "the same command goes on from there" in err
+    assert "the same command resumes from there" in err
     assert "fer-train: interrupted" in err
     assert "Traceback" not in err
     again = subprocess.Popen(
@@ -103,7 +103,7 @@ def test_interrupt_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     seen = [next(again.stdout) for _ in range(3)]
     again.kill()
     again.communicate()
-    assert any(line.startswith("going on from epoch ") for line in seen), seen
+    assert any(line.startswith("resuming at epoch ") for line in seen), seen
 
 
 def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +129,7 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels=4"), 2, "kernels must be odd"),
         (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels"), 2, "is not key=value"),
         (train, ("--data", data, "--recipe", "riv_1", "--set", "kernels=3,5"), 2, "2 values for 6 layers"),
-        (train, ("--data", data, "--set", "widths=wide"), 2, "--set: network 'residual' does not take"),
+        (train, ("--data", data, "--set", "widths=wide"), 2, "--set: network 'residual' does not accept"),
         (train, ("--data", data, "--optimizer", "lion"), 2, "--optimizer"),
         (
             train,
@@ -169,14 +169,14 @@ def test_checkpoints_teach(data: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "asking the teachers about 448 images" in out  # 2 teachers, 112 images and their mirror images
     assert out.index("have answered") < out.index("epoch   1/1")
     assert train(*command, *other, *one) == 0
-    assert "finished already" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
     for teachers, message in (
         (one, "run with other teachers; give another --out"),
-        ((*one, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
-        (("--teachers", tmp_path, "--teachers", tmp_path / "x.npz"), "or one .npz or folder alone; found"),
+        ((*one, "--teachers", tmp_path / "x.npz"), "or a single .npz or folder; found"),
+        (("--teachers", tmp_path, "--teachers", tmp_path / "x.npz"), "or a single .npz or folder; found"),
         ((*one, "--teachers", tmp_path / "none.pt"), "none.pt: no such file"),
         (("--teachers", tmp_path / "none"), "no such file or folder; give a model.pt"),
-        ((*one, *other, "--distill", "0"), "no use for teachers"),
+        ((*one, *other, "--distill", "0"), "does not use teachers"),
     ):
         assert train(*command, *teachers) == 1
         err = capsys.readouterr().err
@@ -203,7 +203,7 @@ def test_one_command_trains_the_flagship_and_its_teachers(
         context.setattr("fer_live.training.run.own_teachers.epoch_line", stop)
         assert train(*command) == 130
     assert stopped == ["fold0-seed0"]
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
     assert train(*command) == 0
     said = capsys.readouterr().out
     assert "learns from 5 networks of recipe flagship_teacher" in said
@@ -211,7 +211,7 @@ def test_one_command_trains_the_flagship_and_its_teachers(
     assert {path.name for path in out.glob("teacher*")} == {"teachers", "teacher_logits.npz"}
     assert train(*command) == 0
     again = capsys.readouterr().out
-    assert "finished already" in again and "fold0" not in again
+    assert "already finished" in again and "fold0" not in again
     monkeypatch.setattr("fer_live.training.distributed.together", lambda _: nullcontext(Ranks(0, 0, 2)))
     assert train(*command, "--out", tmp_path / "other") == 1
     assert "fer_live.training.flagship --stage teachers" in capsys.readouterr().err
@@ -351,4 +351,4 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_training_that_lost_patience_says_so(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ("--data", data, "--out", tmp_path / "run", *SETTINGS, "--epochs", "9", "--lr", "0", "--patience", "1")
     assert train(*command, "--recipe", "athan_5", "--set", "norm=none", "--set", "head_norm=none") == 0
-    assert "no better PublicTest accuracy for 1 epochs: stopped after 2" in capsys.readouterr().out
+    assert "stopped after 2 epochs: no better PublicTest accuracy for 1" in capsys.readouterr().out

@@ -37,7 +37,9 @@ def read_folders(
         for label, name in enumerate(FER2013_LABELS):
             folder = path / split / name
             if not folder.is_dir():
-                raise DataError(f"{path}: lacks the folder {split}/{name}; expected train/ and test/ of 7 each")
+                raise DataError(
+                    f"{path}: lacks the folder {split}/{name}; expected train/ and test/ with 7 folders each"
+                )
             for file in sorted(folder.iterdir()):
                 if file.suffix.lower() not in _SUFFIXES:
                     continue

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DATA_HELP", "load_data"]
 
-DATA_HELP = "FER2013: .csv (official or ICML edition), .npz, a folder of fer-pack, or one with train/ and test/."
+DATA_HELP = (
+    "FER2013: .csv (official or ICML edition), .npz, a folder written by fer-pack, or one with train/ and test/."
+)
 
 
 def load_data(path: Path) -> Fer2013:

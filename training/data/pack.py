@@ -154,13 +154,15 @@ def _write(path: Path, content: bytes) -> dict[str, Any]:
 def _check_presence(folder: Path, names: list[str]) -> None:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{folder}: lacks {', '.join(missing)}; the pack has {len(names)} parts, put them all there")
+        raise DataError(f"{folder}: lacks {', '.join(missing)}; the pack needs all its {len(names)} parts")
 
 
 def _checked(path: Path, digest: str) -> bytes:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
-        raise DataError(f"{path}: damaged, or of another pack: its SHA-256 is not the one in {PACK}; copy it again")
+        raise DataError(
+            f"{path}: damaged, or part of another pack: its SHA-256 is not the one in {PACK}; copy it again"
+        )
     return content
 
 

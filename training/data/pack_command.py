@@ -16,20 +16,20 @@ __all__ = ["pack_command", "pack_main"]
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pack.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the pack to.")
 @click.version_option(package_name="fer-live", prog_name="fer-pack")
 @debug_option
 def pack_command(data: Path, out: Path) -> None:
-    """Pack FER2013 without loss into files of at most 30 MiB, which --data OUT reads in seconds.
+    """Pack FER2013 without loss into files of at most 30 MiB; --data OUT then reads it in seconds.
 
-    DATA is what --data takes; labels, splits and FER+ votes are packed with the images.
+    DATA is anything that --data accepts. Labels, splits and FER+ votes are packed with the images.
     """
     from .fer2013 import pack_fer2013
 
     files = pack_fer2013(load_data(data), out)
     for file in files:
         click.echo(f"{file}\t{file.stat().st_size:,} bytes")
-    click.echo(f"finished: give --data {out}")
+    click.echo(f"finished; to use it give --data {out}")
 
 
 def pack_main() -> None:

@@ -91,12 +91,15 @@ class StoredTeachers:
         for head in contract.heads:
             labels = self.answers[head.name].shape[1]
             if labels != len(head.labels):
-                raise DataError(f"the teachers' answers for the head {head.name} are of {labels} labels")
+                raise DataError(
+                    f"the teachers' answers for the head {head.name} have {labels} labels, not {len(head.labels)}"
+                )
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         unknown = int((self.hashes[place] != hashes).sum())
         if unknown:
             raise DataError(
-                f"the teachers say nothing of {unknown:,} of {len(hashes):,} training images: theirs are of other data"
+                f"the teachers have no answers for {unknown:,} of {len(hashes):,} training images: they are of "
+                "other data"
             )
         self._prepared = [
             torch.from_numpy(self.answers[head.name][place].astype(np.float32)).to(device) for head in contract.heads
@@ -125,7 +128,7 @@ class StoredTeachers:
                 if not len(hashes) or any(v.ndim != 2 or len(v) != len(hashes) for v in answers.values()):
                     raise ValueError("shapes")
             except Exception as error:  # on bytes that are no .npz numpy's reader raises whatever they lead it to
-                raise DataError(f"{path}: not the answers of teachers, an .npz of logits by image hash") from error
+                raise DataError(f"{path}: not a file of teachers' answers (.npz of logits by image hash)") from error
         return cls(hashes, answers)
 
 

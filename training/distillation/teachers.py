@@ -45,7 +45,7 @@ def load_live(folder: Path) -> LiveTeachers:
             raise ValueError(f"format {about['format']!r}")
         folds, seeds, digests = int(about["folds"]), list(map(int, about["seeds"])), dict(about["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a {TEACHERS} that the training of teachers writes") from error
+        raise ModelError(f"{path}: not a {TEACHERS} written by the training of teachers") from error
     networks: list[list[nn.Module]] = []
     for fold in range(folds):
         networks.append([])
@@ -54,7 +54,7 @@ def load_live(folder: Path) -> LiveTeachers:
             model = folder / name / "model.pt"
             checkpoint = load_checkpoint(model)
             if file_sha256(model) != digests.get(name):
-                raise ModelError(f"{model}: not the teacher that {path} names; train the teachers again")
+                raise ModelError(f"{model}: not the teacher that {path} lists; train the teachers again")
             networks[-1].append(checkpoint.network())
     return LiveTeachers(networks, f"live {file_sha256(path)}")
 
@@ -114,12 +114,13 @@ def load_teachers(
         return CheckpointTeachers(paths, dataset, bf16=bf16, ranks=ranks, on_asked=on_asked)
     if len(paths) > 1:
         found = ", ".join(map(str, paths))
-        raise DataError(f"teachers are one or more checkpoints (.pt), or one .npz or folder alone; found {found}")
+        raise DataError(f"--teachers takes one or more checkpoints (.pt), or a single .npz or folder; found {found}")
     (path,) = paths
     if path.is_dir():
         return load_live(path)
     if not path.is_file():
         raise DataError(
-            f"{path}: no such file or folder; give a model.pt, or make teachers by python -m fer_live.training.flagship"
+            f"{path}: no such file or folder; give a model.pt, or train teachers with python -m "
+            "fer_live.training.flagship"
         )
     return StoredTeachers.read(path)

@@ -121,7 +121,7 @@ def evaluate(predict: Predictor, dataset: Fer2013, *, with_private: bool, mirror
         ]
     for _, name, rows in wanted:
         if not len(rows):
-            raise DataError(f"the data set has no image of {name}; the official fer2013.csv has")
+            raise DataError(f"the data set has no image of {name}; the official fer2013.csv has some")
     drawn = training_sample(dataset)
     if len(drawn):
         wanted.append(("train", "Training (a draw)", drawn))

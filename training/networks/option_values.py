@@ -40,14 +40,14 @@ def resized(layers: int, depth: int | None) -> list[int]:
         return numbers
     # Each takes time and memory before any weight is looked at.
     if not _is_whole(depth) or not 1 <= depth <= _MOST_LAYERS or not numbers:
-        raise ValueError(f"depth must be 1 to {_MOST_LAYERS}, of a network with convolutions, found {depth}")
+        raise ValueError(f"depth must be 1 to {_MOST_LAYERS}, in a network with convolutions, found {depth}")
     return (numbers + [numbers[-1]] * depth)[:depth]
 
 
 def whole_numbers(name: str, value: object) -> list[int]:
     """``value``, once it is sure that it is a list of whole numbers from 1 on; ValueError otherwise."""
     if _is_whole(value):
-        raise ValueError(f"{name} must be a list, [{value}] for one alone, found {value}")
+        raise ValueError(f"{name} must be a list, [{value}] for a single value, found {value}")
     listed = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if not all(_is_whole(number) and number >= 1 for number in listed):
         raise ValueError(f"{name} must be whole numbers from 1 on, found {_shown(value)}")

@@ -107,7 +107,7 @@ class ResidualNet(nn.Module):
         kernels = odd_kernels(kernels, len(channels_of))
         sizes = [(channels_of[number], kernels[number]) for number in resized(len(channels_of), depth)]
         if not sizes:
-            raise ValueError("widths must have a stage at least, found none")
+            raise ValueError("widths must have at least one stage, found none")
         channels, kernel = sizes[0]
         self.edges = EdgeChannel() if on_or_off("edges", edges) else nn.Identity()
         self.norm_after = norm == "after"

@@ -36,20 +36,44 @@ SAMPLE_S = 0.5
 
 @click.command(epilog="An expression is how a face appears, not what a person feels.")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: filters-MODEL]")
-@click.option("--data", type=click.Path(path_type=Path), help=f"Faces of PublicTest, one a class. {DATA_HELP}")
-@click.option("--photo", "photos", type=click.Path(path_type=Path), multiple=True, help="Faces of a photo; repeatable.")
-@click.option("--video", type=click.Path(path_type=Path), help="Faces of a clip, spread over it.")
-@click.option("--faces", type=click.IntRange(1, 12), default=6, show_default=True, help="Most faces, of photo or clip.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which faces of --data.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write the pictures to.  [default: filters-MODEL]"
+)
+@click.option("--data", type=click.Path(path_type=Path), help=f"Show one face per class from PublicTest. {DATA_HELP}")
+@click.option(
+    "--photo",
+    "photos",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Show the faces of a photo. May be given several times.",
+)
+@click.option("--video", type=click.Path(path_type=Path), help="Show faces from a clip, spread over its length.")
+@click.option(
+    "--faces",
+    type=click.IntRange(1, 12),
+    default=6,
+    show_default=True,
+    help="Largest number of faces from photos or a clip.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the choice of faces from --data."
+)
 @click.option(
     "--label",
     type=click.Choice(FER2013_LABELS),
-    help="Also show where it looks for this label.  [default: its second guess]",
+    help="Also show where the network looks for this label.  [default: its second guess]",
 )
-@click.option("--patch", type=click.IntRange(1), default=16, show_default=True, help="Side of the covering patch, px.")
-@click.option("--stride", type=click.IntRange(1), default=4, show_default=True, help="Step of the patch, px.")
-@click.option("--cam-layer", help="Layer that Grad-CAM looks at.  [default: the last convolution's stage]")
+@click.option(
+    "--patch",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Side of the patch that covers the face, in px.",
+)
+@click.option(
+    "--stride", type=click.IntRange(1), default=4, show_default=True, help="Step by which the patch moves, in px."
+)
+@click.option("--cam-layer", help="Layer that Grad-CAM reads.  [default: the stage of the last convolution]")
 @click.version_option(package_name="fer-live", prog_name="fer-filters")
 @debug_option
 def filters_command(
@@ -65,20 +89,20 @@ def filters_command(
     stride: int,
     cam_layer: str | None,
 ) -> None:
-    """Show what MODEL, a model.pt of fer-train, learned: its filters and layers, its maps for faces, where it looks.
+    """Show what MODEL, a model.pt from fer-train, learned: filters, layers, feature maps for faces, where it looks.
 
     \b
     fer-filters model.pt --photo photo.jpg
     fer-filters model.pt --data fer2013.csv --label happy
 
-    Writes PNGs and index.html, one page with all of them. Without faces: filters and layers only.
+    Writes PNGs, and index.html with all of them on one page. Without faces it shows filters and layers only.
     """  # noqa: D301 -- click knows the control character, not a backslash and a b
     if sum((data is not None, bool(photos), video is not None)) > 1:
-        raise click.UsageError("give faces by one of --data, --photo and --video")
+        raise click.UsageError("give only one of --data, --photo and --video")
     if stride > patch:
-        raise click.UsageError(f"--stride {stride} is more than --patch {patch}: places would be left out")
+        raise click.UsageError(f"--stride {stride} is larger than --patch {patch}: parts of the face would be left out")
     if model.suffix.lower() == ".onnx":
-        raise ModelError(f"{model}: layers are drawn from a checkpoint; give the model.pt that it was exported from")
+        raise ModelError(f"{model}: can't be drawn, it is an ONNX model; give the model.pt that it was exported from")
     folder = out if out is not None else Path(f"filters-{model.stem}")
 
     from fer_live.training.checkpoint import load_checkpoint
@@ -92,7 +116,7 @@ def filters_command(
     if patch > contract.size:
         raise click.UsageError(f"--patch {patch} is larger than a face, {contract.size} px")
     if label is not None and label not in contract.labels:
-        raise click.UsageError(f"--label {label}: {model} knows {', '.join(contract.labels)}")
+        raise click.UsageError(f"--label {label}: the labels of {model} are {', '.join(contract.labels)}")
     network = checkpoint.network()
     found: NamedFaces | None = None
     if data is not None:
@@ -107,7 +131,9 @@ def filters_command(
         page, pictures = learned_page(name, network, contract, found, settings, say)
     write_folder(folder, page, pictures)
     if found is None:
-        click.echo("no faces given: filters and layers only; --photo, --video or --data show maps and where it looks")
+        click.echo(
+            "no faces given, so filters and layers only; for maps and where it looks give --photo, --video or --data"
+        )
     click.echo(f"written: {folder / 'index.html'} and {len(pictures)} pictures")
 
 
@@ -135,9 +161,7 @@ def _faces_of_photos(paths: Sequence[Path], contract: Contract, most: int) -> Na
             crops += list(found)
             names += [path.name if len(found) == 1 else f"{path.name}, face {n}" for n in range(1, len(found) + 1)]
     if not crops:
-        raise SourceError(
-            f"{', '.join(map(str, paths))}: no face found; give a photo in which a face is seen from front"
-        )
+        raise SourceError(f"{', '.join(map(str, paths))}: no face found; give a photo that shows a face from the front")
     return NamedFaces(np.stack(crops[:most]), tuple(names[:most]))
 
 
@@ -160,7 +184,7 @@ def _faces_of_clip(path: Path, contract: Contract, most: int) -> NamedFaces:
             say(f"looking for faces in {path}: {frame.time_s:.0f} s")
             found += [(frame.time_s, crop) for crop in _crops(frame, detector, contract)[:1]]
     if not found:
-        raise SourceError(f"{path}: no face found; give a clip in which a face is seen from front")
+        raise SourceError(f"{path}: no face found; give a clip that shows a face from the front")
     spread = [found[number] for number in np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)]
     return NamedFaces(np.stack([crop for _, crop in spread]), tuple(f"{path.name}, {time:.1f} s" for time, _ in spread))
 

@@ -26,7 +26,7 @@ def check_folder(folder: Path) -> None:
         if folder.is_dir():
             others = _others(folder)
             if others:
-                raise SinkError(f"{folder}: holds other things ({others[0]}); give another --out, or empty it")
+                raise SinkError(f"{folder}: holds other files ({others[0]}); give another --out, or empty it")
         elif folder.exists():
             raise SinkError(f"{folder}: a file, not a folder; give another --out")
     make_folder(folder.absolute().parent)

@@ -73,7 +73,7 @@ def sample_faces(dataset: Fer2013, contract: Contract, seed: int) -> NamedFaces:
             rows.append(int(generator.choice(of_class)))
             names.append(f"labelled {label}")
     if not rows:
-        raise DataError("the data set has no image of PublicTest; the official fer2013.csv has")
+        raise DataError("the data set has no image of PublicTest; the official fer2013.csv has some")
     return NamedFaces(crops_of(dataset.images[rows], contract)[:, 0], tuple(names))
 
 

@@ -65,7 +65,7 @@ def grad_cam(network: nn.Module, images: Images, contract: Contract, labels: Seq
 
     def hold(module: nn.Module, inputs: object, output: object) -> Tensor:
         if not isinstance(output, Tensor) or output.ndim != 4 or output.shape[2] * output.shape[3] == 1:
-            raise ModelError(f"layer {layer!r} gives no maps to look at; the diagram shows which layers do")
+            raise ModelError(f"layer {layer!r} has no feature maps to look at; the diagram shows which layers have")
         maps = output if output.requires_grad else output.detach().requires_grad_()
         held.append(maps)
         return maps.clone()  # the next layer may work in place

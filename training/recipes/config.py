@@ -53,63 +53,73 @@ class TrainConfig:
 
     epochs: int = _number(60, 1, 100_000, "passes over the training images")
     epoch_share: float = _number(
-        1.0, 0.0001, 1, "share of each pass that is trained on, for less time than one pass takes"
+        1.0, 0.0001, 1, "share of the images that each pass trains on, for trainings shorter than one pass"
     )
-    batch_size: int = _number(256, 2, 65_536, "images a step")
-    optimizer: str = _choice("muon", ("sgd", "adam", "adamw", "rmsprop", "muon"), "what takes the steps")
+    batch_size: int = _number(256, 2, 65_536, "images per step")
+    optimizer: str = _choice("muon", ("sgd", "adam", "adamw", "rmsprop", "muon"), "method that takes the steps")
     lr: float = _number(0.003, 0, 100, "peak learning rate")
-    momentum: float = _number(0.9, 0, 1, "of SGD and Muon, Nesterov")
-    weight_decay: float = _number(0.05, 0, 10, "L2, on weights, not on norms and biases; decoupled with adamw and muon")
+    momentum: float = _number(0.9, 0, 1, "Nesterov momentum of SGD and Muon")
+    weight_decay: float = _number(
+        0.05, 0, 10, "L2 penalty on weights, not on norms and biases; decoupled with adamw and muon"
+    )
     schedule: str = _choice(
-        "cosine", ("cosine", "one_cycle", "constant", "exponential", "plateau"), "of the learning rate"
+        "cosine", ("cosine", "one_cycle", "constant", "exponential", "plateau"), "schedule of the learning rate"
     )
-    warmup: float = _number(0.05, 0, 1, "share of the training with a rising learning rate")
-    lr_decay: float = _number(0.5, 0, 1, "factor of the schedules exponential and plateau")
+    warmup: float = _number(0.05, 0, 1, "share of the training during which the learning rate rises")
+    lr_decay: float = _number(0.5, 0, 1, "factor of each decay, schedules exponential and plateau")
     lr_decay_steps: int = _number(1000, 1, 10**9, "steps between two decays, schedule exponential")
-    lr_patience: int = _number(5, 1, 100_000, "epochs without progress before a decay, schedule plateau")
-    lr_min: float = _number(0.0, 0, 100, "lowest learning rate of the schedules exponential and plateau")
-    patience: int = _number(0, 0, 100_000, "epochs without a better PublicTest accuracy before it stops, 0: never")
+    lr_patience: int = _number(5, 1, 100_000, "epochs without a lower PublicTest loss before a decay, schedule plateau")
+    lr_min: float = _number(0.0, 0, 100, "lowest learning rate, schedules exponential and plateau")
+    patience: int = _number(0, 0, 100_000, "stop after so many epochs without a better PublicTest accuracy, 0: never")
     init: str = _choice("default", ("default", "xavier", "imagenet"), "starting weights; default: torch's random ones")
-    loss: str = _choice("cross_entropy", ("cross_entropy", "multi_margin", "double_softmax"), "of FER2013's label")
-    label_smoothing: float = _number(0.1, 0, 1, "of FER2013's label, in the cross entropy")
+    loss: str = _choice(
+        "cross_entropy", ("cross_entropy", "multi_margin", "double_softmax"), "loss for FER2013's labels"
+    )
+    label_smoothing: float = _number(0.1, 0, 1, "smoothing of FER2013's labels, in the cross entropy")
     class_weights: str = _choice(
-        "none", ("none", "inverse", "sqrt"), "weight of a class in the loss, by its count in an epoch"
+        "none", ("none", "inverse", "sqrt"), "weight of each class in the loss, by its count in an epoch"
     )
-    logit_adjustment: float = _number(0.5, 0, 10, "tau of Menon et al. 2021, margin for rare classes")
+    logit_adjustment: float = _number(0.5, 0, 10, "tau of Menon et al. 2021, a margin for rare classes")
     ferplus_weight: float = _number(0.5, 0, 100, "weight of the FER+ head's loss")
-    distill: float = _number(0.0, 0, 1, "weight of the teachers' answers against labels and votes")
-    distill_temperature: float = _number(3.0, 0.1, 100, "of teachers' and student's answers when they are compared")
-    balance: str = _choice(
-        "none", ("none", "oversample", "sqrt", "undersample", "augment_all"), "how often images come up in an epoch"
+    distill: float = _number(0.0, 0, 1, "weight of the teachers' answers; labels and votes have the rest")
+    distill_temperature: float = _number(
+        3.0, 0.1, 100, "temperature at which teachers' and student's answers are compared"
     )
-    copies: int = _number(4, 1, 100, "views of each image an epoch, balance augment_all")
+    balance: str = _choice(
+        "none",
+        ("none", "oversample", "sqrt", "undersample", "augment_all"),
+        "how often images of each class appear in an epoch",
+    )
+    copies: int = _number(4, 1, 100, "views of each image per epoch, balance augment_all")
     cleaning: str = _choice("standard", ("standard", "dedup", "none"), "which training images are left out")
-    mixup: float = _number(0.2, 0, 10, "parameter of mixup's Beta distribution, 0 for none")
-    mixup_share: float = _number(0.0, 0, 1, "fixed share of the original in a mixture, 0 for a drawn one")
-    cutmix: float = _number(0.0, 0, 1, "share of images with a rectangle of another one pasted in")
-    erasing: float = _number(0.5, 0, 1, "share of images with a rectangle erased")
-    cutout_px: int = _number(0, 0, 48, "side of a square cut out of every image")
-    mirror: bool = _switch(True, "show every image as its mirror image every other time")
+    mixup: float = _number(0.2, 0, 10, "parameter of mixup's Beta distribution, 0: no mixup")
+    mixup_share: float = _number(0.0, 0, 1, "fixed share of the original in a mixture, 0: drawn at random")
+    cutmix: float = _number(0.0, 0, 1, "share of images that get a rectangle of another image")
+    erasing: float = _number(0.5, 0, 1, "share of images that have a rectangle erased")
+    cutout_px: int = _number(0, 0, 48, "side of a square cut out of every image, in pixels")
+    mirror: bool = _switch(True, "show each image and its mirror image in turn")
     shift_px: float = _number(4.0, 0, 24, "largest shift in pixels")
     rotation_deg: float = _number(12.0, 0, 180, "largest rotation in degrees")
     scale: float = _number(0.15, 0, 0.9, "largest relative change of size")
     shear_deg: float = _number(0.0, 0, 60, "largest shear in degrees")
-    perspective_px: float = _number(0.0, 0, 16, "largest move of each corner in pixels, perspective warp")
-    brightness: float = _number(0.2, 0, 1, "largest shift of brightness, of the full range")
+    perspective_px: float = _number(0.0, 0, 16, "largest move of each corner in pixels, by a perspective warp")
+    brightness: float = _number(0.2, 0, 1, "largest shift of brightness, as a share of the full range")
     contrast: float = _number(0.2, 0, 1, "largest relative change of contrast")
     blur_px: float = _number(0.0, 0, 5, "largest sigma of a Gaussian blur in pixels")
-    noise: float = _number(0.0, 0, 1, "largest standard deviation of Gaussian noise, of the full range")
-    motion_px: float = _number(0.0, 0, 24, "longest smear of a moving face in pixels")
-    low_light: float = _number(0.0, 0, 8, "most halvings of the light, with the noise of a sensor")
-    shrink: float = _number(0.0, 0, 0.9, "largest loss of size, made small and large again; 0.5 is half")
+    noise: float = _number(0.0, 0, 1, "largest standard deviation of Gaussian noise, as a share of the full range")
+    motion_px: float = _number(0.0, 0, 24, "longest motion blur in pixels")
+    low_light: float = _number(0.0, 0, 8, "largest number of times the light is halved, with sensor noise")
+    shrink: float = _number(0.0, 0, 0.9, "largest loss of size, by shrinking and enlarging; 0.5 is half")
     jpeg: float = _number(0.0, 0, 0.99, "largest loss of JPEG quality; 0.7 is quality 30")
-    degrade_share: float = _number(0.25, 0, 1, "share of images that each of motion, low light, shrink, jpeg is for")
-    clean_tail: float = _number(0.15, 0, 1, "last share of the epochs without mixtures, erasing and strong warps")
-    ema_decay: float = _number(0.999, 0, 1, "of the weights' moving average, a step; 0 for no average")
-    public_images: int = _number(
-        0, 0, 100_000, "images of PublicTest to judge an epoch by, a fixed draw; 0: all of them"
+    degrade_share: float = _number(0.25, 0, 1, "share of images that get each of motion, low light, shrink and jpeg")
+    clean_tail: float = _number(
+        0.15, 0, 1, "final share of the epochs: no mixtures, erasing or cutout, and half the warp"
     )
-    seed: int = _number(0, 0, 2**31 - 1, "of weights, order and augmentation")
+    ema_decay: float = _number(0.999, 0, 1, "decay of the weights' moving average per step; 0: no average")
+    public_images: int = _number(
+        0, 0, 100_000, "PublicTest images to evaluate each epoch on, a fixed random sample; 0: all"
+    )
+    seed: int = _number(0, 0, 2**31 - 1, "seed of weights, order and augmentation")
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -128,5 +128,5 @@ def build_model(spec: ModelSpec, contract: Contract) -> nn.Module:
         return network(outputs=[len(head.labels) for head in contract.heads], **spec.arguments)
     except (TypeError, ValueError, IndexError, RuntimeError, ArithmeticError, AttributeError) as error:
         raise ModelError(
-            f"network {spec.name!r} does not take what it is given: {error}. It is given {dict(spec.arguments)}"
+            f"network {spec.name!r} does not accept its options: {error}. It was given {dict(spec.arguments)}"
         ) from error

@@ -21,34 +21,45 @@ _SHOWN = ("figures", "pairs", "classes", "ferplus", "targets", "robustness")
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, .json, .md and pictures.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write report.html, .json, .md and pictures to this folder."
+)
 @click.option(
     "--card",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Model card (.md) whose figures, between its marks <!-- fer-eval --> and <!-- /fer-eval -->, become these.",
+    help="Update the figures of this model card (.md), between <!-- fer-eval --> and <!-- /fer-eval -->.",
 )
-@click.option("--mirror", is_flag=True, help="Average each image's answer with its mirror image's.")
+@click.option("--mirror", is_flag=True, help="Average the answers for each image and its mirror image.")
 @click.option(
     "--with-private/--public-only",
     default=True,
     show_default=True,
-    help="Open PrivateTest once, at the end; choose between models with --public-only.",
+    help="Whether to use PrivateTest. Choose between models with --public-only and open PrivateTest once, at the end.",
 )
 @click.option(
     "--robustness/--no-robustness",
     default=None,
-    help="Accuracy on small, blurred, dark, noisy, turned and covered faces of PublicTest.  [default: with --out]",
+    help="Measure the accuracy on PublicTest's faces made small, blurred, dark, noisy, turned and covered.  "
+    "[default: with --out]",
 )
-@click.option("--robustness-images", type=click.IntRange(1), help="So many of them, at random.  [default: all]")
+@click.option(
+    "--robustness-images", type=click.IntRange(1), help="Use so many of these faces, drawn at random.  [default: all]"
+)
 @click.option(
     "--risk",
     type=click.FloatRange(0, 100, min_open=True, max_open=True),
     default=15.0,
     show_default=True,
-    help="% of wrong answers that a threshold of confidence is chosen for.",
+    help="Choose the confidence threshold for at most this % of wrong answers.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of bootstrap and corruptions.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of bootstrap and corruptions.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to run a model.pt.",
+)
 @table_option
 @click.version_option(package_name="fer-live", prog_name="fer-eval")
 @debug_option
@@ -65,9 +76,9 @@ def eval_command(
     seed: int,
     device: str,
 ) -> None:
-    """Evaluate a MODEL, a model.pt or an exported .onnx, on FER2013's test splits; compare several.
+    """Evaluate a MODEL, a model.pt or an exported .onnx, on FER2013's test splits, or compare several.
 
-    An .onnx is run by onnxruntime on the CPU, so that the figures are those of the file that is used live.
+    An .onnx is run by onnxruntime on the CPU, so its figures are those of the very file that is used live.
     """
     from datetime import UTC, datetime
 
@@ -85,9 +96,9 @@ def eval_command(
     from .tables import short_name, tables_of
 
     if len(models) > MOST_MODELS:
-        raise click.UsageError(f"{len(models)} models; more than {MOST_MODELS} can't be told apart in a picture")
+        raise click.UsageError(f"{len(models)} models given; a picture can't show more than {MOST_MODELS} distinctly")
     if len({path.resolve() for path in models}) < len(models):
-        raise click.UsageError("a model is given twice")
+        raise click.UsageError("the same model is given twice")
     where = choose_device(device)
     loaded = []
     for path, name in zip(models, model_names(models), strict=True):

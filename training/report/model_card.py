@@ -54,5 +54,5 @@ def _parts(path: Path) -> tuple[str, str]:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise DataError(f"{path}: has no lines {BEGIN} and {END}, between which the figures would go")
+        raise DataError(f"{path}: lacks the lines {BEGIN} and {END}, between which the figures go")
     return before, after

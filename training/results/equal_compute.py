@@ -219,7 +219,7 @@ def _figures(model: Path, dataset: Fer2013) -> dict[str, Any] | None:
     }
     empty = [name for name, rows in splits.items() if not len(rows)]
     if empty:
-        raise DataError(f"the data set has no image of {', '.join(empty)}; the official fer2013.csv has")
+        raise DataError(f"the data set has no image of {', '.join(empty)}; the official fer2013.csv has some")
     every = np.unique(np.concatenate(list(splits.values())))
     predict = TorchPredictor(load_checkpoint(model), CPU)
     probabilities = predict(dataset.images[every])[0]

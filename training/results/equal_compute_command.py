@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["equal_compute_command", "equal_compute_main"]
 
 
-@click.command(epilog="Stop it at any time; the same command goes on. fer-eval --table makes the page of the rows.")
+@click.command(
+    epilog="You can stop it at any time; the same command resumes. fer-eval --table makes the page of results."
+)
 @click.argument("recipes", type=RECIPE, nargs=-1)
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
 @click.option(
@@ -31,20 +33,22 @@ __all__ = ["equal_compute_command", "equal_compute_main"]
     type=click.Path(path_type=Path),
     default=Path("runs/equal_compute"),
     show_default=True,
-    help="Folder of the rows, RECIPE.json each.",
+    help="Folder of the results, RECIPE.json for each recipe.",
 )
-@click.option("--runs", type=click.Path(path_type=Path), help="Folder of the trainings.  [default: OUT/runs]")
+@click.option("--runs", type=click.Path(path_type=Path), help="Folder of the training runs.  [default: OUT/runs]")
 @click.option(
     "--core-minutes",
     type=click.FloatRange(0, 100_000, min_open=True),
     default=10.0,
     show_default=True,
-    help="Processor time of each recipe's training: 10 are about 5 minutes on two cores.",
+    help="Processor time for each recipe's training; 10 is about 5 minutes on two cores.",
 )
-@click.option("--random-init", is_flag=True, help="Start all from random weights, also those that want ImageNet's.")
+@click.option(
+    "--random-init", is_flag=True, help="Start all recipes from random weights, including those that use ImageNet's."
+)
 @click.option("--threads", type=click.IntRange(1, 1024), default=2, show_default=True, help="CPU threads.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of all rows.  [default: each recipe's own]")
-@click.option("--keep-runs", is_flag=True, help="Keep the run folders, checkpoints and all, of finished rows.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every training.  [default: each recipe's own]")
+@click.option("--keep-runs", is_flag=True, help="Keep the run folders of finished recipes, checkpoints included.")
 @click.version_option(package_name="fer-live", prog_name="fer-equal-compute")
 @debug_option
 def equal_compute_command(
@@ -58,11 +62,11 @@ def equal_compute_command(
     seed: int | None,
     keep_runs: bool,
 ) -> None:
-    """Train RECIPES, or every recipe, with the same processor time each; write down how they did.
+    """Train RECIPES, or every recipe, with the same processor time each, and record how well they do.
 
-    The schedule of each is scaled to the budget by the measured cost of its steps, from light to heavy recipes. What is
-    finished is not done again. Work beside it on the machine delays it but changes no figure. A recipe that learns from
-    teachers does without: their compute would count too.
+    Each schedule is scaled to the budget by the measured cost of its steps; light recipes come first. Finished recipes
+    are not trained again. Other work on the machine delays a training but changes little in its result. Recipes that
+    learn from teachers are trained without them, since the teachers' compute would count too.
     """
     import torch
 

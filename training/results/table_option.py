@@ -33,5 +33,6 @@ def table_option(command: Any) -> Any:
         is_eager=True,
         expose_value=False,
         callback=print_page,
-        help="Print the table of all recipes, Markdown, from folders of fer-equal-compute and of --out, and exit.",
+        help="Print the results of all recipes as Markdown, from folders of fer-equal-compute and of --out, and exit. "
+        "May be given several times.",
     )(command)

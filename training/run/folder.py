@@ -30,7 +30,7 @@ def write_config(folder: Path, identity: dict[str, Any], about: dict[str, Any]) 
         try:
             saved = dict(json.loads(load_tensors(folder / "last.pt")["config"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{folder}/last.pt: not of a training; give another --out") from error
+            raise ModelError(f"{folder}/last.pt: not written by a training; give another --out") from error
         precision = saved.get("precision")
         if precision is not None and saved == {**identity, "precision": precision} != identity:
             raise ModelError(
@@ -114,7 +114,7 @@ class Logbook:
             with replacing(self._folder / "curves.png") as partial:
                 draw_curves(partial, self._title, self._history)
         except SinkError as error:
-            self._on_note(f"{error}; the training goes on")
+            self._on_note(f"{error}; the training continues")
         with system_errors_as(SinkError, self._folder):
             for name, value in entry.items():
                 if name != "epoch":

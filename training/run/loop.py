@@ -233,7 +233,7 @@ class _Run:
                 self._optimizer.load_state_dict(saved["optimizer"])
                 history = [Epoch(**entry) for entry in json.loads(saved["history"])]
             except (KeyError, RuntimeError, ValueError, TypeError) as error:
-                raise ModelError(f"{path}: cannot go on from it; give another --out to start anew: {error}") from error
+                raise ModelError(f"{path}: can't be resumed; give another --out to start anew: {error}") from error
         self._wrapped = self._ranks.wrap(self._network, self.device)
         return history
 
@@ -308,7 +308,9 @@ def _check_teachers(recipe: Recipe, teachers: Teachers | None) -> None:
     if recipe.train.distill > 0 and teachers is None:
         raise DataError(f"recipe {recipe.name} learns from teachers: give --teachers, or --distill 0")
     if recipe.train.distill == 0 and teachers is not None:
-        raise DataError(f"recipe {recipe.name} has no use for teachers: give --distill 0.7, say, or leave them out")
+        raise DataError(
+            f"recipe {recipe.name} does not use teachers: leave --teachers out, or give, say, --distill 0.7"
+        )
 
 
 def _check_start(recipe: Recipe, start: Checkpoint) -> None:
@@ -318,7 +320,7 @@ def _check_start(recipe: Recipe, start: Checkpoint) -> None:
         or (model.name == recipe.model.name and can_widen(model.name, model.arguments, recipe.model.arguments))
     ):
         raise ModelError(
-            f"the weights to start from are of {model.to_json()} with heads {', '.join(heads)}; recipe "
+            f"the weights to start from belong to {model.to_json()} with heads {', '.join(heads)}; recipe "
             f"{recipe.name} makes {recipe.model.to_json()} with {', '.join(recipe.heads)}: give the recipe and --set "
             "that they were trained with"
         )
@@ -332,12 +334,12 @@ def _check_data(labels: NDArray[np.int64], public: int, recipe: Recipe, ranks: R
     if not len(labels):
         raise DataError(f"the data set has no Training image to learn from: {official}")
     if not public:
-        raise DataError(f"the data set has no PublicTest image, and an epoch is judged by these: {official}")
+        raise DataError(f"the data set has no PublicTest image to evaluate epochs on: {official}")
     length = epoch_length(torch.from_numpy(labels), config)
     if length < config.batch_size:
         smaller = f"give --batch-size {max(2, length // 2)}, or " if length > 1 else ""
         raise DataError(
-            f"training needs {config.batch_size} Training images, a batch, found {length}: {smaller}more data"
+            f"training needs {config.batch_size} Training images for one batch, found {length}: {smaller}more data"
         )
     absent = [name for name, count in zip(names, np.bincount(labels, minlength=len(names)), strict=True) if not count]
     if absent:
@@ -357,17 +359,17 @@ def _full_memory_told(folder: Path, batch_size: int) -> Iterator[None]:
             raise
         way_out = f"give --batch-size {batch_size // 2}" if batch_size > 3 else "take a smaller network"
         if (folder / "last.pt").exists():
-            way_out += " and another --out; the whole epochs before are kept"
-        raise MemoryFullError(f"{folder}: out of memory with {batch_size} images a step: {way_out}") from error
+            way_out += " and another --out; the complete epochs are kept"
+        raise MemoryFullError(f"{folder}: out of memory with {batch_size} images per step: {way_out}") from error
 
 
 def _ran_away(folder: Path, epoch: int, loss: float, history: Sequence[Epoch]) -> RanAwayError:
     """What to say of a loss that has run away in ``epoch``, after the epochs of ``history``."""
-    way_out = "lower --lr; no epoch was finished before"
+    way_out = "lower --lr; no epoch was complete"
     if history:
         best = max(history, key=lambda past: past.public_accuracy)
         way_out = f"lower --lr and give another --out; model.pt keeps epoch {best.epoch + 1}"
-    return RanAwayError(f"{folder}: epoch {epoch + 1} has run away (loss {loss:.3g}): {way_out}")
+    return RanAwayError(f"{folder}: the loss diverged in epoch {epoch + 1} ({loss:.3g}): {way_out}")
 
 
 def _out_of_patience(history: list[Epoch], patience: int) -> bool:

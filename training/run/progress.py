@@ -45,7 +45,7 @@ class TrainingProgress:
         if not self._stepped:
             self._stepped = True
             if epoch > 0:
-                self._say(f"going on from epoch {epoch + 1} of {self._epochs}")
+                self._say(f"resuming at epoch {epoch + 1} of {self._epochs}")
         if self._bar is None or self._task is None:
             return
         if step == 0:
@@ -77,7 +77,7 @@ class TrainingProgress:
             f"epoch {epoch.epoch + 1:>3}/{self._epochs}  loss {epoch.train_loss:.3f}  PublicTest "
             f"{100 * epoch.public_accuracy:.2f} % (best {100 * self._best:.2f} %, balanced "
             f"{100 * epoch.public_balanced_accuracy:.2f} %)  {epoch.images_per_s:,.0f} images/s  "
-            f"{_clock(epoch.elapsed_s)} gone, {_clock(self._left_s(epoch))} left"
+            f"{_clock(epoch.elapsed_s)} elapsed, {_clock(self._left_s(epoch))} left"
         )
 
     def on_note(self, note: str) -> None:

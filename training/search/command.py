@@ -33,21 +33,23 @@ _FRACTION = click.FloatRange(0, 1, min_open=True)
 
 @click.command(
     cls=HeadedCommand,
-    epilog="Any other option fixes a value for all trials; one that is not given has the recipe's. Trials are compared "
-    "by PublicTest; PrivateTest is never looked at.",
+    epilog="All other options apply to every trial; those not given have the recipe's values. Trials are compared by "
+    "PublicTest; PrivateTest is never used.",
 )
 @click.option("--data", type=click.Path(path_type=Path), required=True, help=DATA_HELP)
-@click.option("--recipe", type=RECIPE, help="What to train.  [default: the preset's, or residual]")
+@click.option("--recipe", type=RECIPE, help="Recipe to train.  [default: the preset's, or residual]")
 @click.option(
     "--over",
     multiple=True,
     metavar="NAME=VALUES",
-    help="Option to search over: NAME=LOW..HIGH, with :log or :step=S behind it, or NAME=A,B,C. Any option of "
-    "fer-train and any key of --set; repeat it for more.",
+    help="Option to search over: NAME=LOW..HIGH, optionally followed by :log or :step=S, or NAME=A,B,C. NAME is an "
+    "option of fer-train or a key of --set. May be given several times.",
 )
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="A search of the reports; what is given goes before.")
 @click.option(
-    "--trials", type=click.IntRange(1, 100_000), help=f"How many, earlier ones included.  [default: {_TRIALS}]"
+    "--preset", type=click.Choice(list(PRESETS)), help="A search from the reports; options that are given override it."
+)
+@click.option(
+    "--trials", type=click.IntRange(1, 100_000), help=f"Number of trials, earlier ones included.  [default: {_TRIALS}]"
 )
 @click.option("--sampler", type=click.Choice(["random", "anneal", "tpe"]), help="What proposes values.  [default: tpe]")
 @click.option(
@@ -56,18 +58,22 @@ _FRACTION = click.FloatRange(0, 1, min_open=True)
     help="What ends hopeless trials early.  [default: median]",
 )
 @click.option(
-    "--search-seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the proposals."
+    "--search-seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the proposals."
 )
-@click.option("--anneal-step", type=_FRACTION, help="Furthest move, share of a range.  [default: 0.2]")
+@click.option("--anneal-step", type=_FRACTION, help="anneal: largest move, as a share of a range.  [default: 0.2]")
 @click.option(
     "--anneal-temperature",
     type=_FRACTION,
-    help="At the start: loss of accuracy (0..1) taken with probability 1/e.  [default: 0.02]",
+    help="anneal: loss of accuracy (0..1) that is accepted with probability 1/e at the start.  [default: 0.02]",
 )
-@click.option("--anneal-cooling", type=_FRACTION, help="Factor of the temperature a trial.  [default: 0.9]")
+@click.option(
+    "--anneal-cooling", type=_FRACTION, help="anneal: factor by which the temperature falls per trial.  [default: 0.9]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Search folder.  [default: runs/search-RECIPE]")
-@click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Option of the network, for all trials.")
-@click.option("--random-init", is_flag=True, help="Start from random weights, not from ImageNet's: --init default.")
+@click.option("--set", "arguments", type=ARGUMENT, multiple=True, help="Set an option of the network, for all trials.")
+@click.option(
+    "--random-init", is_flag=True, help="Start from random weights instead of ImageNet's; same as --init default."
+)
 @hardware_options
 @setting_options
 @click.version_option(package_name="fer-live", prog_name="fer-search")
@@ -89,8 +95,8 @@ def search_command(
 ) -> None:
     """Search for the options that train a recipe best.
 
-    Stop it at any time; the same command goes on, and with more --trials it goes further. The search folder holds
-    study.db, best.json with the command that trains the best trial again, study.png, and each trial's run folder.
+    You can stop it at any time; the same command resumes, and a larger --trials extends the search. The search folder
+    holds study.db, study.png, best.json with the command that trains the best trial again, and each trial's run folder.
     """
     chosen_preset = None if preset is None else PRESETS[preset]
     fixed = {name: value for name, value in settings.items() if name not in _SEARCH and value is not None}
@@ -147,7 +153,7 @@ def search_command(
             )
         except KeyboardInterrupt:
             progress.close()
-            click.echo(f"stopped with {progress.concluded} of {number} trials done; the same command goes on", err=True)
+            click.echo(f"stopped with {progress.concluded} of {number} trials done; the same command resumes", err=True)
             raise
     _tell(best, folder)
 
@@ -175,9 +181,9 @@ def _space(recipe: Recipe, over: tuple[str, ...], fixed: set[str]) -> list[Dimen
     names = [of.name for of in space]
     for name in names:
         if name in fixed:
-            raise click.UsageError(f"--over: {name} is searched over and fixed by an option of its own")
+            raise click.UsageError(f"--over: {name} is also fixed by an option of its own; give one of the two")
         if names.count(name) > 1:
-            raise click.UsageError(f"--over: {name} stands there twice")
+            raise click.UsageError(f"--over: {name} is given twice")
     return space
 
 

@@ -75,7 +75,9 @@ class SearchConfig:
             if getattr(self, name) not in names:
                 raise ValueError(f"{name} must be one of {', '.join(names)}, found {getattr(self, name)!r}")
         if self.sampler == "anneal" and self.pruner == "hyperband":
-            raise ValueError("hyperband splits the trials into brackets, annealing needs them in one row: choose one")
+            raise ValueError(
+                "hyperband splits the trials into brackets, but annealing needs one sequence: choose one of the two"
+            )
         self.new_sampler(0)
 
     def new_sampler(self, concluded: int) -> BaseSampler:
@@ -184,7 +186,7 @@ def search(
         best = best_trial(study)
         if best is None:
             reasons = [trial.user_attrs[REASON] for trial in concluded_trials(study) if REASON in trial.user_attrs]
-            raise ModelError(f"{folder}: none of {trials} trials was finished; the last one: {reasons[-1]}")
+            raise ModelError(f"{folder}: none of {trials} trials finished; the last one: {reasons[-1]}")
         return _shown(best, space, folder)
 
 

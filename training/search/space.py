@@ -67,8 +67,8 @@ def parse_dimension(text: str, recipe: Recipe) -> Dimension:
     known = [*_SETTINGS, *network_options(recipe.model.name)]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"no option {name!r} of {recipe.name}; {hint}")
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
+        raise ValueError(f"{recipe.name} has no option {name!r}; {hint}")
     try:
         distribution = _range(name, values, recipe) if ".." in values else _choices(name, values)
         dimension = Dimension(name, name not in _SETTINGS, distribution)
@@ -105,16 +105,16 @@ def _range(name: str, text: str, recipe: Recipe) -> FloatDistribution | IntDistr
     log = "log" in suffixes
     steps = [suffix.removeprefix("step=") for suffix in suffixes if suffix.startswith("step=")]
     if len(steps) + log != len(suffixes) or len(suffixes) > 1:
-        raise ValueError(f"a range ends in :log or :step=S or nothing, found {text!r}")
+        raise ValueError(f"a range may end in :log or :step=S, found {text!r}")
     if not low < high:
-        raise ValueError(f"a range goes from low to high, found {ends}")
+        raise ValueError(f"a range must go from low to high, found {ends}")
     if log and low <= 0:
-        raise ValueError(f"a range by its logarithm starts above 0, found {ends}")
+        raise ValueError(f"a range with :log must start above 0, found {ends}")
     step = float(steps[0]) if steps else None
     if step is not None:
         count = (high - low) / step if step > 0 else 0.0
         if count < 1 or abs(count - round(count)) > 1e-6 or (whole and step != int(step)):
-            raise ValueError(f"{ends} is no whole number of steps of {steps[0]}")
+            raise ValueError(f"{ends} is not a whole number of steps of {steps[0]}")
     if whole:
         return IntDistribution(int(low), int(high), log=log, step=int(step or 1))
     return FloatDistribution(low, high, log=log, step=step)
@@ -130,7 +130,7 @@ def _is_whole(name: str, recipe: Recipe) -> bool:
         of_network = inspect.signature(network_class(recipe.model.name)).parameters[name]
         if "float" in str(of_network.annotation) or "int" in str(of_network.annotation):
             return "float" not in str(of_network.annotation)
-    raise ValueError("takes no numbers, so it has no range; give its choices with commas between")
+    raise ValueError("does not take numbers, so it can't have a range; give choices separated by commas")
 
 
 def _number(name: str, text: str, whole: bool) -> float:
@@ -147,11 +147,11 @@ def _choices(name: str, text: str) -> CategoricalDistribution:
             value = argument_value(part)
         found.append(json.dumps(value) if isinstance(value, list) else value)
     if len({json.dumps(value) for value in found}) < len(found):
-        raise ValueError(f"a choice stands twice in {text!r}")
+        raise ValueError(f"a choice is given twice in {text!r}")
     if len(found) < 2:
-        raise ValueError(f"one value only, {text!r}: nothing to search")
+        raise ValueError(f"only one value, {text!r}: nothing to search over")
     if any(isinstance(value, dict) for value in found):
-        raise ValueError(f"choices are numbers, words or lists, found {text!r}")
+        raise ValueError(f"choices must be numbers, words or lists, found {text!r}")
     return CategoricalDistribution(found)
 
 

@@ -99,7 +99,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         lock.close()
-        raise SinkError(f"{folder}: another fer-search works in it ({error}); give another --out") from error
+        raise SinkError(f"{folder}: another fer-search is running in it ({error}); give another --out") from error
     try:
         yield
     finally:

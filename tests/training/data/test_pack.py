@@ -45,7 +45,7 @@ def test_what_was_packed_comes_back_exactly(dataset: Fer2013, tmp_path: Path) ->
 def test_a_missing_part_is_named(dataset: Fer2013, tmp_path: Path) -> None:
     pack_fer2013(dataset, tmp_path)
     (tmp_path / "images-1.png").unlink()
-    with pytest.raises(DataError, match=r"lacks images-1\.png; the pack has 4 parts"):
+    with pytest.raises(DataError, match=r"lacks images-1\.png; the pack needs all its 4 parts"):
         load_fer2013(tmp_path)
 
 

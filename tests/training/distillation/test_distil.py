@@ -151,13 +151,13 @@ def test_answers_of_other_data_are_refused(dataset: Fer2013, tmp_path: Path) -> 
     stored = StoredTeachers(np.array([7, 3], np.uint64), {"fer2013": np.zeros((2, 7), np.float16)})
     with pytest.raises(DataError, match="no answers for the head ferplus"):
         stored.prepare(np.array([3], np.uint64), fer2013_contract(), CPU)
-    with pytest.raises(DataError, match="nothing of 1 of 2 training images"):
+    with pytest.raises(DataError, match="no answers for 1 of 2 training images"):
         stored.prepare(np.array([3, 4], np.uint64), fer2013_contract(("fer2013",)), CPU)
-    with pytest.raises(DataError, match="answers for the head ferplus are of 7 labels"):
+    with pytest.raises(DataError, match="answers for the head ferplus have 7 labels, not 8"):
         both = {name: np.zeros((1, 7), np.float16) for name in ("fer2013", "ferplus")}
         StoredTeachers(np.array([3], np.uint64), both).prepare(np.array([3], np.uint64), fer2013_contract(), CPU)
     (tmp_path / "x.npz").write_bytes(b"PK")
-    with pytest.raises(DataError, match="not the answers of teachers"):
+    with pytest.raises(DataError, match="not a file of teachers' answers"):
         load_teachers([tmp_path / "x.npz"], dataset, bf16=False)
     with pytest.raises(DataError, match="no such file"):
         load_teachers([tmp_path / "none"], dataset, bf16=False)
@@ -168,7 +168,7 @@ def test_answers_of_other_data_are_refused(dataset: Fer2013, tmp_path: Path) -> 
 def test_teachers_and_their_weight_go_together(dataset: Fer2013, teachers: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="give --teachers"):
         train(TINY.with_options({"distill": 0.5}), dataset, tmp_path, device=CPU, bf16=False)
-    with pytest.raises(DataError, match="no use for teachers"):
+    with pytest.raises(DataError, match="does not use teachers"):
         train(TINY, dataset, tmp_path, device=CPU, bf16=False, teachers=load_live(teachers))
 
 

@@ -411,12 +411,12 @@ def test_bad_input_is_one_line(model: Path, tmp_path: Path, capsys: pytest.Captu
         (1, "no such file", [tmp_path / "none.pt"]),
         (1, "not a checkpoint", [text]),
         (1, "the model.pt that it was exported from", [tmp_path / "model.onnx"]),
-        (1, "holds other things (thesis.txt)", [model, "--out", full]),
+        (1, "holds other files (thesis.txt)", [model, "--out", full]),
         (1, "a file, not a folder", [model, "--out", text]),
         (1, "no layer 'nothing'", [model, "--photo", ROOT / "samples" / "astronaut.jpg", "--cam-layer", "nothing"]),
         (2, "one of --data, --photo and --video", [model, "--photo", grey, "--data", grey]),
         (2, "is larger than a face", [model, "--patch", "49"]),
-        (2, "is more than --patch", [model, "--patch", "4", "--stride", "5"]),
+        (2, "is larger than --patch", [model, "--patch", "4", "--stride", "5"]),
         (2, "--label", [model, "--label", "bored"]),
     ]
     for code, message, arguments in cases:

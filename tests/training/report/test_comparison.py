@@ -275,7 +275,7 @@ def test_aims_say_by_how_much_they_are_missed(comparison: Comparison, tmp_path: 
 def test_a_card_without_a_place_for_figures_is_refused_and_kept(text: str, tmp_path: Path) -> None:
     card = tmp_path / "card.md"
     card.write_text(text)
-    with pytest.raises(DataError, match="no lines"):
+    with pytest.raises(DataError, match="lacks the lines"):
         check_card(card)
     assert card.read_text() == text
     with pytest.raises(DataError, match="absent"):
@@ -325,8 +325,8 @@ def test_bad_input(
         ((tiny_model, tmp_path / "other.pt", "--data", data), 1, "other.pt: its labels are neutral, surprise"),
         ((tiny_model, "--data", tmp_path / "bad.csv"), 1, "bad.csv: line 2: "),
         ((tiny_model, "--data", tmp_path / "none.csv"), 1, "no such file"),
-        ((tiny_model, tiny_checkpoint, tiny_model, "--data", data), 2, "a model is given twice"),
-        ((*many, "--data", data), 2, "8 models; more than 7"),
+        ((tiny_model, tiny_checkpoint, tiny_model, "--data", data), 2, "the same model is given twice"),
+        ((*many, "--data", data), 2, "8 models given; a picture can't show more than 7"),
         ((tiny_model, "--data", data, "--risk", "0"), 2, "--risk"),
         ((tiny_model, "--data", data, "--robustness-images", "0"), 2, "--robustness-images"),
     ):

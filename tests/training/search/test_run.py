@@ -170,7 +170,7 @@ def test_a_broken_trial_is_failed_and_the_search_goes_on(
 
 def test_no_finished_trial_is_an_error(dataset: Fer2013, tmp_path: Path, training: MadeUpTraining) -> None:
     training.events = dict.fromkeys(range(1, 4), raiser(ModelError("run away")))
-    with pytest.raises(ModelError, match="none of 3 trials was finished; the last one: run away"):
+    with pytest.raises(ModelError, match="none of 3 trials finished; the last one: run away"):
         run(tmp_path, dataset, 3)
 
 
@@ -216,7 +216,7 @@ def test_a_folder_of_another_search_is_refused(dataset: Fer2013, tmp_path: Path,
 
 def test_two_searches_do_not_share_a_folder(dataset: Fer2013, tmp_path: Path, training: MadeUpTraining) -> None:
     def second(_: Recipe) -> None:
-        with pytest.raises(SinkError, match="another fer-search works in it"):
+        with pytest.raises(SinkError, match="another fer-search is running in it"):
             run(tmp_path, dataset, 3)
 
     training.events = {1: second}
@@ -269,10 +269,10 @@ def test_bad_input(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     base = ("--data", data, "--recipe", "riv_1")
     for arguments, code, message in (
         (base, 2, "give --over NAME=VALUES or --preset"),
-        ((*base, "--over", "lrr=1,2"), 2, "--over: no option 'lrr' of riv_1; did you mean lr"),
-        ((*base, "--over", "lr=1..0"), 2, "--over: lr: a range goes from low to high"),
-        ((*base, "--over", "lr=0.1,1", "--lr", "1"), 2, "lr is searched over and fixed"),
-        ((*base, "--over", "lr=0.1,1", "--over", "lr=1,2"), 2, "lr stands there twice"),
+        ((*base, "--over", "lrr=1,2"), 2, "--over: riv_1 has no option 'lrr'; did you mean lr"),
+        ((*base, "--over", "lr=1..0"), 2, "--over: lr: a range must go from low to high"),
+        ((*base, "--over", "lr=0.1,1", "--lr", "1"), 2, "lr is also fixed by an option"),
+        ((*base, "--over", "lr=0.1,1", "--over", "lr=1,2"), 2, "lr is given twice"),
         ((*base, "--over", "momentum=0..0.9"), 2, "--over: momentum: has no effect on riv_1 with optimizer adam"),
         ((*base, "--over", "lr=0.1,1", "--momentum", "0.5"), 2, "--momentum has no effect on riv_1"),
         ((*base, "--over", "optimizer=sgd,adam", "--momentum", "0.5", "--out", tmp_path / "file"), 1, "not a folder"),
@@ -322,5 +322,5 @@ def test_interrupt(data: Path, tmp_path: Path, training: MadeUpTraining, capsys:
     place = ("--data", data, "--out", tmp_path / "b", "--recipe", "riv_1", "--epochs", 2, "--over", "lr=0.1,0.2,0.3")
     assert command(*place, "--trials", 5) == 130
     err = capsys.readouterr().err
-    assert "stopped with 1 of 5 trials done; the same command goes on" in err
+    assert "stopped with 1 of 5 trials done; the same command resumes" in err
     assert "fer-search: interrupted" in err
