@@ -75,12 +75,12 @@ def recipes_page(recipes: Sequence[Recipe]) -> str:
     lines = [
         "# Recipes",
         "",
-        "Every recipe trains, evaluates, exports and runs live: `fer-train --recipe NAME`. `fer-train --describe NAME`",
-        "shows its layers and options. The reports are described by letter, language and year; their figures are their",
-        "own, in % of accuracy on PrivateTest unless a cell says otherwise, and not always honest ones. MACs are",
-        "multiply-adds of convolutions and linear layers for one face.",
+        "Every recipe can be trained (`fer-train --recipe NAME`), evaluated, exported and run live.",
+        "`fer-train --describe NAME` shows its layers and options. The column *reported* has the reports' own figures:",
+        "accuracy in % on PrivateTest unless a cell says otherwise. Not all of them were measured fairly;",
+        "[results](results.md) says why. MACs are multiply-adds of convolutions and linear layers for one face.",
         "",
-        "This page is written by `python -m fer_live.training.recipes.describe > docs/recipes.md`.",
+        "This page is generated: `python -m fer_live.training.recipes.describe > docs/recipes.md`.",
         "",
         f"| {' | '.join(LIST_COLUMNS)} |",
         "|---|---:|---:|---|---|---|",
@@ -88,7 +88,7 @@ def recipes_page(recipes: Sequence[Recipe]) -> str:
     for row in list_rows(recipes):
         name, parameters, macs, *rest = row
         lines.append(f"| {' | '.join([f'`{name}`', f'{int(parameters):,}', f'{int(macs):,}', *rest])} |")
-    lines += ["", "## Chosen here", "", "What the reports don't say, and stands in these recipes:", ""]
+    lines += ["", "## Chosen here", "", "What the reports don't say and was chosen for these recipes:", ""]
     reasons: dict[str, list[str]] = {}
     for recipe in recipes:
         if recipe.reconstructed:

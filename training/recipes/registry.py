@@ -37,27 +37,27 @@ RECIPES = {
     for recipe in (
         Recipe(
             name="residual",
-            about="residual net, squeeze-excitation, FER2013 and FER+ heads: the bundled model",
+            about="residual network, squeeze-excitation, FER2013 and FER+ heads: the bundled model",
             source="He et al. 2016, Hu et al. 2018; votes of Barsoum et al. 2016 as second target",
             model=ModelSpec("residual", {"widths": [48, 112, 256], "blocks": 2, "dropout": 0.2}),
         ),
         Recipe(
             name="residual_tiny",
-            about="the same, much narrower, half as deep: minutes on a laptop, to try things out",
+            about="residual, much narrower and half as deep: minutes on a laptop, to try things out",
             source="as residual",
             model=ModelSpec("residual", {"widths": [16, 32, 64], "blocks": 1, "dropout": 0.1}),
             train=TrainConfig(epochs=20, mixup=0.0),
         ),
         Recipe(
             name="flagship",
-            about="residual, taught by larger nets, for small, dark, smeared and coded faces",
+            about="residual, taught by larger networks, for small, dark, blurred and compressed faces",
             source="as residual; Hinton et al. 2015, Yun et al. 2019",
             model=ModelSpec("residual", {"widths": [48, 112, 256], "blocks": 2, "dropout": 0.2}),
             train=replace(_LONG, epochs=75, distill=0.7, distill_temperature=3.0),
         ),
         Recipe(
             name="flagship_teacher",
-            about="larger residual net: five teach flagship, each without a fifth of the images",
+            about="larger residual network: five teach flagship, each trained on 4/5 of the images",
             source="as residual",
             model=ModelSpec("residual", {"widths": [96, 192, 384], "blocks": 2, "dropout": 0.3}),
             train=replace(_LONG, epochs=20),

@@ -1,6 +1,6 @@
 """Every system of the five reports that this project grew from, as recipes with the figures they reported.
 
-What a report doesn't say was chosen here and stands in ``reconstructed``. They have FER2013's head only.
+What a report doesn't say was chosen here and is listed in ``reconstructed``. They have FER2013's head only.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _IMAGENET = (
 _UDINE_NET = "channels 32-64-128-256, fully connected 256-128, batch 64"
 _UDINE = Recipe(
     name="udine_cnn",
-    about="4 x conv-norm-ReLU-pool, kernels 5-5-3-3; every class augmented alike",
+    about="4 x conv-norm-ReLU-pool, kernels 5-5-3-3; all classes augmented equally",
     source="report A (Udine 2022)",
     reported="66; disgust recall 0",
-    reconstructed=f"{_UDINE_NET}, strengths of the warps, 2 views an epoch",
+    reconstructed=f"{_UDINE_NET}, strengths of the warps, 2 views per epoch",
     caveat="66 % came after 350 epochs; which split it is of, and how the epoch was chosen, is not known here. The "
     "widths of its layers are lost, so the net is not quite its own. A recall of 0 for disgust means that the class "
     "was never found: an accuracy hides that, macro F1 does not.",
@@ -84,14 +84,14 @@ _REPORT_A = (
     ),
     _UDINE.variant(
         "udine_cnn_oversample",
-        "udine_cnn, classes oversampled by transforms to equal counts",
+        "udine_cnn, classes oversampled to equal counts by transforms",
         "no gain over plain",
         reconstructed=f"{_UDINE_NET}, strengths of the warps",
         balance="oversample",
     ),
     _UDINE.variant(
         "udine_cnn_undersample",
-        "udine_cnn, classes undersampled to the rarest",
+        "udine_cnn, classes undersampled to the size of the rarest",
         "worse than plain",
         reconstructed=_UDINE_NET,
         balance="undersample",
@@ -104,7 +104,7 @@ _REPORT_A = (
 
 _SIX_CONV = Recipe(
     name="six_conv",
-    about="6 x conv-ReLU-norm, a pool after every second, no augmentation",
+    about="6 x conv-ReLU-norm, a pool after every second one, no augmentation",
     source="report B (2023)",
     reported="63.78",
     reconstructed="channels 32-32-64-64-128-128, kernels 3, fully connected 128, dropouts 0.25 and 0.5, Adam 1e-3, "
@@ -138,13 +138,13 @@ _FEEDFORWARD = Recipe(
     ),
     train=replace(PLAIN, epochs=65, batch_size=128, lr=3e-4, init="xavier"),
 )
-_RESNET18_WARPS = "mirror and rotations of 15 degrees at most as augmentation"
+_RESNET18_WARPS = "mirroring and rotations of at most 15 degrees as augmentation"
 _RESNET18 = Recipe(
     name="resnet18_transfer",
     about="ImageNet ResNet-18, grey copied to RGB, all weights trained",
     source="report B (2023)",
     reported="61.52",
-    reconstructed=f"30 epochs; {_RESNET18_WARPS}; SGD is Nesterov's",
+    reconstructed=f"30 epochs; {_RESNET18_WARPS}; SGD with Nesterov momentum",
     caveat=f"{_IMAGENET} Its validation accuracy of 83-86 % is leaked: images were multiplied first and split after, "
     "copies of one face on both sides.",
     heads=HEADS,
@@ -158,9 +158,9 @@ _REPORT_B = (
     _SIX_CONV,
     _SIX_CONV.variant(
         "six_conv_augmented",
-        "six_conv with mirror images and rotations, 4 views of each image an epoch",
+        "six_conv with mirroring and rotations, 4 views of each image per epoch",
         "68.61",
-        reconstructed=f"{_SIX_CONV.reconstructed}, rotations of 15 degrees at most; its tuned learning rate is lost",
+        reconstructed=f"{_SIX_CONV.reconstructed}, rotations of at most 15 degrees; its tuned learning rate is lost",
         caveat="The 68.61 % are of hyper-parameters tuned by 30 trainings and lost since. For its transfer net at "
         "least, the report split off validation images after it had multiplied them, copies of one face on both sides: "
         "what is chosen by such a validation is chosen by leaked figures.",
@@ -176,9 +176,9 @@ _REPORT_B = (
     _RESNET18,
     _RESNET18.variant(
         "resnet18_transfer_adam",
-        "resnet18_transfer with the best of its random search: Adam 1e-4, batch 126",
+        "resnet18_transfer, best values of its random search: Adam 1e-4, batch 126",
         "63.36 (30 epochs), 64.36 (100)",
-        reconstructed=f"of the two reported lengths the longer, 100 epochs; {_RESNET18_WARPS}",
+        reconstructed=f"100 epochs, the longer of the two reported lengths; {_RESNET18_WARPS}",
         epochs=100,
         batch_size=126,
         optimizer="adam",
@@ -206,23 +206,23 @@ _CIFAR = Recipe(
     about="VGG-like: 3 x (2 x conv-ReLU-norm, max pool, dropout), one linear head",
     source="report C (2021)",
     reported="67.79",
-    reconstructed="all of the network but its style: channels 32-32-64-64-128-128, dropouts 0.2-0.3-0.4; batch 64, "
-    "plateau of 5 epochs and a tenth; shear 0.2 is taken for Keras's degrees",
+    reconstructed="everything in the network but its style: channels 32-32-64-64-128-128, dropouts 0.2-0.3-0.4; batch "
+    "64; plateau schedule with patience 5 and factor 0.1; shear 0.2 is read as degrees, as in Keras",
     caveat="The report's network is lost: ours is one of its kind, perhaps smaller. 50 epochs were reported.",
     heads=HEADS,
     model=ModelSpec("conv", {"widths": [32, 32, 64, 64, 128, 128], "pools": [2, 4, 6], "dropout": [0.2, 0.3, 0.4]}),
     train=_CIFAR_TRAIN,
 )
 _STRIDED = _CIFAR.variant(
-    "cifar_cnn_strided", "cifar_cnn, convolutions of stride 2 for its pools", "67.8", arguments={"pool": "conv"}
+    "cifar_cnn_strided", "cifar_cnn with convolutions of stride 2 instead of pools", "67.8", arguments={"pool": "conv"}
 )
 _RESNET152 = Recipe(
     name="resnet152",
     about="ImageNet ResNet-152, grey copied to RGB, head 512-256",
     source="report C (2021)",
     reported="38.5",
-    reconstructed="the report's is ResNet-152 V2, which torchvision lacks: V1 stands in; all weights trained, head's "
-    "activation ReLU then norm, training as cifar_cnn",
+    reconstructed="the report used ResNet-152 V2, which torchvision lacks, so this is V1; all weights are trained; the "
+    "head has ReLU, then norm; trained like cifar_cnn",
     caveat=f"{_IMAGENET} The reported figure is low for a pretrained net; why is not known here. At 48 pixels its last "
     "maps are 2 x 2, and the report's is V2.",
     heads=HEADS,
@@ -240,14 +240,14 @@ _REPORT_C = (
         "cifar_cnn_cutout",
         "cifar_cnn with squares of 8 x 8 cut out",
         "67.6",
-        reconstructed=f"{_CIFAR.reconstructed}; that it has the max pools",
+        reconstructed=f"{_CIFAR.reconstructed}; that it has max pools, not strided convolutions",
         cutout_px=8,
     ),
-    _STRIDED.variant("cifar_cnn_mixup", "cifar_cnn_strided with images mixed 70 to 30", "68.5", mixup_share=0.7),
+    _STRIDED.variant("cifar_cnn_mixup", "cifar_cnn_strided with images mixed 70:30", "68.5", mixup_share=0.7),
     _RESNET152,
     _RESNET152.variant(
         "resnet152_learned_input",
-        "resnet152 with a learned convolution from 1 to 3 channels in front",
+        "resnet152 behind a learned convolution from 1 to 3 channels",
         "33.4",
         arguments={"input": "learned"},
     ),
@@ -255,8 +255,8 @@ _REPORT_C = (
         "resnet50",
         "ImageNet ResNet-50, grey copied to RGB, head 512, SGD",
         "25",
-        reconstructed="all weights trained, head's activation ReLU then norm, SGD 1e-2 with Nesterov's momentum 0.9, "
-        "the rest as cifar_cnn",
+        reconstructed="all weights are trained; the head has ReLU, then norm; SGD 1e-2 with Nesterov momentum 0.9; "
+        "otherwise trained like cifar_cnn",
         caveat=f"{_IMAGENET} The reported 25 % is what answering 'happy' to every face gives (24.5 %).",
         arguments={"backbone": "resnet50", "hidden": [512], "head_dropout": [0.3, 0.2]},
         optimizer="sgd",
@@ -290,7 +290,7 @@ _RIV_1 = Recipe(
 )
 _RIV_2 = _RIV_1.variant(
     "riv_2",
-    "riv_1, average pooling in blocks 2 and 3",
+    "riv_1 with average pooling in blocks 2 and 3",
     "val 65.1",
     arguments={"pool": ["max", "average", "average"]},
 )
@@ -329,7 +329,7 @@ _REPORT_D = (
         about="ImageNet EfficientNet-B0, grey copied to RGB",
         source="report D (F-Riv 2023)",
         reported="val 56, test 51",
-        reconstructed="one linear head behind dropout 0.2, all weights trained, no augmentation",
+        reconstructed="one linear head after dropout 0.2; all weights are trained; no augmentation",
         caveat=_IMAGENET,
         heads=HEADS,
         model=ModelSpec("transfer", {"backbone": "efficientnet_b0", "head_dropout": 0.2}),
@@ -340,17 +340,17 @@ _REPORT_D = (
 # --- E. Assignment 2: Deep Learning with CNNs (2022)
 
 _ATHAN_DATA = (
-    "strength of the noise; inputs are normalised by mean 0.5077 and standard deviation 0.255, the report's are scaled "
-    "to 0..1; --cleaning standard also leaves out images that stand in a test split, the report only black ones "
-    "(--cleaning none is nearer to it)"
+    "strength of the noise; inputs are normalised by mean 0.5077 and standard deviation 0.255, while the report scaled "
+    "them to 0..1; --cleaning standard also leaves out images that occur in a test split, while the report left out "
+    "only black ones (--cleaning none is closer to it)"
 )
 _ATHAN_1 = Recipe(
     name="athan_1",
     about="32-64-128-256, kernels 3-3-5-7, ReLU-norm, 2 pools, head 128-32; RMSprop 1e-3",
     source="report E (2022)",
     reported="56.56",
-    reconstructed=f"{_ATHAN_DATA}; the cross entropy is taken of logits, not of probabilities as in the report (--loss "
-    "double_softmax does that)",
+    reconstructed=f"{_ATHAN_DATA}; the cross entropy is computed from logits, not from probabilities as in the report "
+    "(--loss double_softmax does that)",
     caveat="The report took the cross entropy of probabilities, softmax twice: such a loss can't fall below "
     "ln(1 + 6/e) = 1.17 and hardly pushes where the net is wrong. Ours takes it of logits. That is most of the "
     "difference: with the report's loss, for as long as its row, athan_5 is right about 50.6 % of PrivateTest, not "
@@ -383,16 +383,16 @@ _ATHAN_1 = Recipe(
 )
 _NORM_FIRST = {"norm": "before", "head_norm": "before"}
 _FOUR_POOLS = {"pools": [1, 2, 3, 4]}
-_GUESSED = "the report doesn't describe it: this fits its parameter count exactly; and as athan_1"
+_GUESSED = "the report doesn't describe this network; ours has exactly its parameter count; otherwise as athan_1"
 _ATHAN_8_HEAD = {"hidden": [128, 64]}
 
 _ATHAN = (
     _ATHAN_1,
-    _ATHAN_1.variant("athan_2", "athan_1, norm then activation; RMSprop 1e-3", "54.00", arguments=_NORM_FIRST),
+    _ATHAN_1.variant("athan_2", "athan_1 with norm before activation; RMSprop 1e-3", "54.00", arguments=_NORM_FIRST),
     _ATHAN_1.variant("athan_3", "athan_1 with 4 pools; RMSprop 1e-3", "55.36", arguments=_FOUR_POOLS),
     _ATHAN_1.variant(
         "athan_4",
-        "athan_3, norm then activation; RMSprop 1e-3",
+        "athan_3 with norm before activation; RMSprop 1e-3",
         "52.61",
         arguments={**_NORM_FIRST, **_FOUR_POOLS},
     ),
@@ -476,7 +476,7 @@ _RUNS = (
 def _athan_run(name: str, reported: str, about: str, options: Mapping[str, Any]) -> Recipe:
     base = next(recipe for recipe in _ATHAN if name.startswith(f"{recipe.name}_"))
     is_hinge = options.get("loss") == "multi_margin"
-    guess = "; RMSprop, as the report names no optimizer for this learning rate" if "lr" in options else ""
+    guess = "; RMSprop, since the report names no optimizer for this learning rate" if "lr" in options else ""
     hinge = "Whether the report took the hinge of probabilities, as its cross entropy, is not known here."
     return base.variant(
         name,
