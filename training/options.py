@@ -185,7 +185,7 @@ def hardware_options(command: Any) -> Any:
             type=click.Choice(["auto", "bf16", "float32"]),
             default="auto",
             show_default=True,
-            help="auto: bf16 if the hardware can multiply it.",
+            help="auto: bf16 if the hardware computes it natively.",
         ),
         click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: torch's choice]"),
     ]

@@ -35,28 +35,28 @@ _CONVOLUTIONS = _Need(("widths",), "without convolutions (widths)")
 _BLOCKS = _Need(("blocks",), "without blocks")
 _POOLS = _Need(("pools",), "without pools")
 _UNEQUAL = _Need(
-    ("balance",), "with balance {balance}: all expressions come up equally often", ("none", "sqrt", "augment_all")
+    ("balance",), "with balance {balance}: all expressions appear equally often", ("none", "sqrt", "augment_all")
 )
 _HIDDEN = _Need(("hidden",), "without fully connected layers before the heads (hidden)")
 
 _SETTINGS: Mapping[str, tuple[_Need, ...]] = {
-    "momentum": (_Need(("optimizer",), "with optimizer {optimizer}: it is of sgd and muon", ("sgd", "muon")),),
-    "lr_decay": (_Need(("schedule",), "with schedule {schedule}: it is of exponential and plateau",
+    "momentum": (_Need(("optimizer",), "with optimizer {optimizer}: only sgd and muon use it", ("sgd", "muon")),),
+    "lr_decay": (_Need(("schedule",), "with schedule {schedule}: only exponential and plateau use it",
                        ("exponential", "plateau")),),
-    "lr_decay_steps": (_Need(("schedule",), "with schedule {schedule}: it is of exponential", ("exponential",)),),
-    "lr_patience": (_Need(("schedule",), "with schedule {schedule}: it is of plateau", ("plateau",)),),
-    "lr_min": (_Need(("schedule",), "with schedule {schedule}: it is of exponential and plateau",
+    "lr_decay_steps": (_Need(("schedule",), "with schedule {schedule}: only exponential uses it", ("exponential",)),),
+    "lr_patience": (_Need(("schedule",), "with schedule {schedule}: only plateau uses it", ("plateau",)),),
+    "lr_min": (_Need(("schedule",), "with schedule {schedule}: only exponential and plateau use it",
                      ("exponential", "plateau")),),
-    "label_smoothing": (_Need(("loss",), "with loss {loss}: it is of cross_entropy and double_softmax",
+    "label_smoothing": (_Need(("loss",), "with loss {loss}: only cross_entropy and double_softmax use it",
                               ("cross_entropy", "double_softmax")),),
     "class_weights": (_UNEQUAL,),
     "logit_adjustment": (_UNEQUAL,),
     "ferplus_weight": (_Need((_FERPLUS,), f"without {_FERPLUS}"),),
     "distill_temperature": (_Need(("distill",), "without distill"),),
-    "copies": (_Need(("balance",), "with balance {balance}: it is of augment_all", ("augment_all",)),),
+    "copies": (_Need(("balance",), "with balance {balance}: only augment_all uses it", ("augment_all",)),),
     "mixup": (_Need(("mixup_share",), "with a fixed mixup_share of {mixup_share:g}", (0,)),),
     "degrade_share": (_Need(_DEGRADED, f"without {', '.join(_DEGRADED)}"),),
-    "clean_tail": (_Need((*_WARPS, *_HOLES_AND_MIXTURES), "without warps, erasing, cutout and mixtures to end"),),
+    "clean_tail": (_Need((*_WARPS, *_HOLES_AND_MIXTURES), "without warps, erasing, cutout or mixtures"),),
 }  # fmt: skip
 
 _NETWORKS: Mapping[str, Mapping[str, tuple[_Need, ...]]] = {
@@ -66,7 +66,7 @@ _NETWORKS: Mapping[str, Mapping[str, tuple[_Need, ...]]] = {
         "pool": (_POOLS,),
         "dropout": (_POOLS,),
         "head_norm": (_HIDDEN,),
-        "activation": (_Need(("widths", "hidden"), "in a network of linear heads alone"),),
+        "activation": (_Need(("widths", "hidden"), "in a network that has only linear heads"),),
     },
     "residual": {**dict.fromkeys(("attention", "depth"), (_BLOCKS,)), "head_norm": (_HIDDEN,)},
     "transfer": {"activation": (_HIDDEN,), "head_norm": (_HIDDEN,)},

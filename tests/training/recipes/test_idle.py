@@ -151,7 +151,7 @@ def test_settings_that_need_others(recipe: str, option: str, idle: bool) -> None
 
 def test_what_is_searched_over_may_have_other_values() -> None:
     adam = with_options(optimizer="adam")
-    assert why_idle(adam, "momentum") == "with optimizer adam: it is of sgd and muon"
+    assert why_idle(adam, "momentum") == "with optimizer adam: only sgd and muon use it"
     assert why_idle(adam, "momentum", {"optimizer"}) is None
 
 
