@@ -47,22 +47,24 @@ def columns_for(labels: Sequence[str], *, compared: bool = False, calibrated: bo
     """
     doubts = ", ".join(f'"{doubt}"' for doubt in Doubt)
     return (
-        Column("time_s", "number", "s", "when the frame is shown, from the container; live, since the first frame"),
-        Column("frame", "integer", "", "the frame's index, 0 is the first; a gap: dropped, or gone by while paused"),
+        Column("time_s", "number", "s", "when the frame is shown, by the container; live, since the first frame"),
+        Column("frame", "integer", "", "the frame's index, from 0; missing ones were dropped, or passed while paused"),
         Column("track", "integer", "", "the same number for the same face across frames"),
-        Column("left_px", "number", "px", "the face's box in the video as displayed; may reach beyond the frame"),
-        Column("top_px", "number", "px", "likewise; 0 is the upper edge"),
-        Column("right_px", "number", "px", "likewise"),
-        Column("bottom_px", "number", "px", "likewise"),
+        Column("left_px", "number", "px", "left edge of the face's box in the video as displayed; may lie outside"),
+        Column("top_px", "number", "px", "top edge; 0 is the top of the frame"),
+        Column("right_px", "number", "px", "right edge"),
+        Column("bottom_px", "number", "px", "bottom edge"),
         Column("detector_score", "number", "0..1", "how sure the detector was when it last saw the face"),
         *(Column(f"raw_{each}", "number", "0..1", f'probability of "{each}", newest answer') for each in labels),
-        *(Column(f"smoothed_{each}", "number", "0..1", f'probability of "{each}", over time') for each in labels),
-        Column("raw_label", "text", "", "the likeliest label of the model's newest answer"),
-        Column("shown_label", "text", "", "the label that the face carries in the video, steadied over time"),
-        Column("uncertain", "truth", "", "whether the face is marked uncertain: shown_label is then not claimed"),
-        Column("uncertain_why", "text", "", f"the first reason that holds: {doubts}", may_be_empty=True),
-        Column("fresh", "truth", "", "whether the model read the face on this very frame"),
-        Column("latency_ms", "number", "ms", "from when the source gave the frame to this row; never the same twice"),
+        *(Column(f"smoothed_{each}", "number", "0..1", f'probability of "{each}", smoothed') for each in labels),
+        Column("raw_label", "text", "", "the most probable label of the model's newest answer"),
+        Column("shown_label", "text", "", "the label shown on the face in the video, smoothed over time"),
+        Column("uncertain", "truth", "", "whether the face is marked uncertain; do not rely on shown_label then"),
+        Column("uncertain_why", "text", "", f"the first reason that applies: {doubts}", may_be_empty=True),
+        Column("fresh", "truth", "", "whether the model classified the face on this very frame"),
+        Column(
+            "latency_ms", "number", "ms", "from the source's delivery of the frame to this row; differs from run to run"
+        ),
         *(_other_columns(labels) if compared else ()),
         *(_change_columns(labels) if calibrated else ()),
     )
@@ -71,14 +73,14 @@ def columns_for(labels: Sequence[str], *, compared: bool = False, calibrated: bo
 def _other_columns(labels: Sequence[str]) -> tuple[Column, ...]:
     return (
         *(Column(f"other_p_{each}", "number", "0..1", f"raw_{each} of the other model") for each in labels),
-        Column("other_label", "text", "", "raw_label of the other model: where the two differ, the models disagree"),
+        Column("other_label", "text", "", "raw_label of the other model"),
         Column("other_shown_label", "text", "", "shown_label of the other model"),
     )
 
 
 def _change_columns(labels: Sequence[str]) -> tuple[Column, ...]:
-    nats = "how much more it stands out than in the face's neutral, log-ratio"
-    told = f'the label that has gained so much that it is told, else "{NO_CHANGE}"; empty while the neutral is learned'
+    nats = "change from the face's neutral, log-ratio"
+    told = f'the label that gained enough to be shown, else "{NO_CHANGE}"; empty while the neutral is learned'
     return (
         *(Column(f"change_{each}", "number", "nats", f'"{each}": {nats}', may_be_empty=True) for each in labels),
         Column("change_label", "text", "", told, may_be_empty=True),
@@ -94,18 +96,21 @@ def group_columns_for(labels: Sequence[str], min_group: int) -> tuple[Column, ..
     """
     counted = f"on frames with at least {min_group} faces"
     shares = (
-        Column(f"share_{each}", "number", "0..1", f'share that shows "{each}", not uncertain', True) for each in labels
+        Column(f"share_{each}", "number", "0..1", f'share of faces with "{each}", not uncertain', True)
+        for each in labels
     )
     return (
-        Column("time_s", "number", "s", "when the bin begins"),
-        Column("end_s", "number", "s", "when it ends; the next one begins there"),
-        Column("frames", "integer", "", "frames that were analysed in it"),
-        Column("group_frames", "integer", "", f"those with at least {min_group} faces; all that follows is of them"),
-        Column("suppressed", "truth", "", f"whether there were none: fewer than {min_group} faces, nothing is told"),
-        Column("faces_mean", "number", "", f"faces in sight at once, mean, {counted}", may_be_empty=True),
-        Column("faces_max", "integer", "", "likewise, at most", may_be_empty=True),
+        Column("time_s", "number", "s", "start of the bin"),
+        Column("end_s", "number", "s", "end of the bin, where the next one starts"),
+        Column("frames", "integer", "", "frames analysed in it"),
+        Column(
+            "group_frames", "integer", "", f"those with at least {min_group} faces, on which the columns below rest"
+        ),
+        Column("suppressed", "truth", "", "whether there were none, so that nothing is reported"),
+        Column("faces_mean", "number", "", f"mean number of faces in sight {counted}", may_be_empty=True),
+        Column("faces_max", "integer", "", f"largest number of faces in sight {counted}", may_be_empty=True),
         *shares,
-        Column("share_uncertain", "number", "0..1", "share that is marked uncertain; all shares add up to 1", True),
+        Column("share_uncertain", "number", "0..1", "share of faces marked uncertain; all shares add up to 1", True),
     )
 
 

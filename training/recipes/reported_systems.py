@@ -38,8 +38,8 @@ PLAIN = TrainConfig(
 """Adam, and nothing of what ``residual`` does beside."""
 
 _IMAGENET = (
-    "The source starts from ImageNet weights; from random ones, as our row where it says so, a net of this kind learns "
-    "far slower."
+    "The source starts from ImageNet weights. From random weights, as in our row if it says so, such a net learns far "
+    "more slowly."
 )
 
 # --- A. Emotion Recognition with CNNs (Udine, 2022)
@@ -51,9 +51,9 @@ _UDINE = Recipe(
     source="report A (Udine 2022)",
     reported="66; disgust recall 0",
     reconstructed=f"{_UDINE_NET}, strengths of the warps, 2 views per epoch",
-    caveat="66 % came after 350 epochs; which split it is of, and how the epoch was chosen, is not known here. The "
-    "widths of its layers are lost, so the net is not quite its own. A recall of 0 for disgust means that the class "
-    "was never found: an accuracy hides that, macro F1 does not.",
+    caveat="The reported 66 % took 350 epochs; on which split, and how the epoch was chosen, is not known. The widths "
+    "of its layers are lost, so our net is only similar. A recall of 0 for disgust means that the class is never "
+    "found: accuracy hides that, macro F1 does not.",
     heads=HEADS,
     model=ModelSpec(
         "conv",
@@ -109,7 +109,7 @@ _SIX_CONV = Recipe(
     reported="63.78",
     reconstructed="channels 32-32-64-64-128-128, kernels 3, fully connected 128, dropouts 0.25 and 0.5, Adam 1e-3, "
     "batch 128, 30 epochs",
-    caveat="Widths, learning rate and epochs of the reported run are lost; its test split is not known here.",
+    caveat="Widths, learning rate and epochs of the reported run are lost, and its test split is not known.",
     heads=HEADS,
     model=ModelSpec(
         "conv",
@@ -129,8 +129,8 @@ _FEEDFORWARD = Recipe(
     source="report B (2023)",
     reported="48.42 (65 epochs), 47.08 (100)",
     reconstructed="dropout 0.3, Adam 3e-4, batch 128",
-    caveat="Learning rate, batch and dropout are lost. Test figures of two epochs, 65 and 100, are reported: to take "
-    "the better one is to choose on the test images.",
+    caveat="Learning rate, batch size and dropout are lost. Test figures of two epochs, 65 and 100, are reported; "
+    "taking the better one would be choosing on the test images.",
     heads=HEADS,
     model=ModelSpec(
         "conv",
@@ -145,8 +145,8 @@ _RESNET18 = Recipe(
     source="report B (2023)",
     reported="61.52",
     reconstructed=f"30 epochs; {_RESNET18_WARPS}; SGD with Nesterov momentum",
-    caveat=f"{_IMAGENET} Its validation accuracy of 83-86 % is leaked: images were multiplied first and split after, "
-    "copies of one face on both sides.",
+    caveat=f"{_IMAGENET} Its validation accuracy of 83-86 % is leaked: images were augmented before they were split, "
+    "so copies of a face are on both sides.",
     heads=HEADS,
     model=ModelSpec("transfer", {"backbone": "resnet18"}),
     train=replace(
@@ -161,9 +161,9 @@ _REPORT_B = (
         "six_conv with mirroring and rotations, 4 views of each image per epoch",
         "68.61",
         reconstructed=f"{_SIX_CONV.reconstructed}, rotations of at most 15 degrees; its tuned learning rate is lost",
-        caveat="The 68.61 % are of hyper-parameters tuned by 30 trainings and lost since. For its transfer net at "
-        "least, the report split off validation images after it had multiplied them, copies of one face on both sides: "
-        "what is chosen by such a validation is chosen by leaked figures.",
+        caveat="The 68.61 % come from hyper-parameters that were tuned in 30 trainings and are lost. At least for its "
+        "transfer net, the report split off the validation images after augmenting them, so copies of a face are on "
+        "both sides: what was chosen by that validation was chosen by leaked figures.",
         balance="augment_all",
         copies=4,
         mirror=True,
@@ -208,7 +208,7 @@ _CIFAR = Recipe(
     reported="67.79",
     reconstructed="everything in the network but its style: channels 32-32-64-64-128-128, dropouts 0.2-0.3-0.4; batch "
     "64; plateau schedule with patience 5 and factor 0.1; shear 0.2 is read as degrees, as in Keras",
-    caveat="The report's network is lost: ours is one of its kind, perhaps smaller. 50 epochs were reported.",
+    caveat="The report's network is lost; ours is of the same kind, perhaps smaller. The report trained 50 epochs.",
     heads=HEADS,
     model=ModelSpec("conv", {"widths": [32, 32, 64, 64, 128, 128], "pools": [2, 4, 6], "dropout": [0.2, 0.3, 0.4]}),
     train=_CIFAR_TRAIN,
@@ -223,8 +223,8 @@ _RESNET152 = Recipe(
     reported="38.5",
     reconstructed="the report used ResNet-152 V2, which torchvision lacks, so this is V1; all weights are trained; the "
     "head has ReLU, then norm; trained like cifar_cnn",
-    caveat=f"{_IMAGENET} The reported figure is low for a pretrained net; why is not known here. At 48 pixels its last "
-    "maps are 2 x 2, and the report's is V2.",
+    caveat=f"{_IMAGENET} The reported figure is low for a pretrained net; why is not known. From 48 pixels its last "
+    "maps are only 2 x 2. The report's net is the V2 variant.",
     heads=HEADS,
     model=ModelSpec(
         "transfer",
@@ -257,7 +257,7 @@ _REPORT_C = (
         "25",
         reconstructed="all weights are trained; the head has ReLU, then norm; SGD 1e-2 with Nesterov momentum 0.9; "
         "otherwise trained like cifar_cnn",
-        caveat=f"{_IMAGENET} The reported 25 % is what answering 'happy' to every face gives (24.5 %).",
+        caveat=f"{_IMAGENET} The reported 25 % is about what answering 'happy' to every face gives (24.5 %).",
         arguments={"backbone": "resnet50", "hidden": [512], "head_dropout": [0.3, 0.2]},
         optimizer="sgd",
         lr=1e-2,
@@ -272,8 +272,8 @@ _RIV_1 = Recipe(
     source="report D (F-Riv 2023)",
     reported="val 63.5",
     reconstructed="the norm follows the activation; no augmentation, as none is reported",
-    caveat="The reported 'val' figures are those that the best of the variants was chosen by; only two have a test "
-    "figure. 50 epochs were reported, without augmentation: our train column shows how fast these nets learn by heart.",
+    caveat="The reported 'val' figures are those by which the best variant was chosen; only two variants have a test "
+    "figure. The report trained 50 epochs without augmentation: our train column shows how fast these nets overfit.",
     heads=HEADS,
     model=ModelSpec(
         "conv",
@@ -351,10 +351,10 @@ _ATHAN_1 = Recipe(
     reported="56.56",
     reconstructed=f"{_ATHAN_DATA}; the cross entropy is computed from logits, not from probabilities as in the report "
     "(--loss double_softmax does that)",
-    caveat="The report took the cross entropy of probabilities, softmax twice: such a loss can't fall below "
-    "ln(1 + 6/e) = 1.17 and hardly pushes where the net is wrong. Ours takes it of logits. That is most of the "
-    "difference: with the report's loss, for as long as its row, athan_5 is right about 50.6 % of PrivateTest, not "
-    "54.6 %; 49.6 % were reported (docs/experiments.md).",
+    caveat="The report computed the cross entropy from probabilities, so softmax was applied twice: such a loss cannot "
+    "fall below ln(1 + 6/e) = 1.17, and its gradient is small where the net is wrong. Ours uses logits. That explains "
+    "most of the difference: trained with the report's loss for the same time, athan_5 reaches 50.6 % on PrivateTest "
+    "instead of 54.6 %; 49.6 % was reported (docs/experiments.md).",
     heads=HEADS,
     model=ModelSpec(
         "conv",
@@ -477,7 +477,7 @@ def _athan_run(name: str, reported: str, about: str, options: Mapping[str, Any])
     base = next(recipe for recipe in _ATHAN if name.startswith(f"{recipe.name}_"))
     is_hinge = options.get("loss") == "multi_margin"
     guess = "; RMSprop, since the report names no optimizer for this learning rate" if "lr" in options else ""
-    hinge = "Whether the report took the hinge of probabilities, as its cross entropy, is not known here."
+    hinge = "Whether the report computed the hinge loss from probabilities, as it did the cross entropy, is not known."
     return base.variant(
         name,
         f"{base.name} with {about}",

@@ -22,57 +22,58 @@ RANDOM = "from random weights, not ImageNet's"
 INTRODUCTION = """\
 # Results
 
-Every recipe, measured by one protocol. Trained on Training without images that stand in a test split and without
-blank ones; the epoch chosen on PublicTest; PrivateTest opened once, at the end. Evaluated with one view of each face;
-one training, one seed a row. Accuracies in %:
+Every recipe under one protocol: trained on the Training split without blank images and without those that also occur in
+a test split, the epoch chosen on PublicTest, PrivateTest opened once at the end. Each row is one training with one
+seed, evaluated on a single view of each face. Accuracies are in %:
 
-- *train*: {sample:,} of the training images, a fixed draw, as they are, without augmentation;
-- *PublicTest* and *PrivateTest*: 3,589 images each;
-- *dedup*: the 3,275 images of PrivateTest that are not, byte for byte, in Training or PublicTest too;
-- *P / R / F1*: precision, recall and F1 on dedup, *macro* with every class alike, *weighted* by its images.
+- *train*: {sample:,} training images, always the same draw, without augmentation
+- *PublicTest* and *PrivateTest*: 3,589 images each
+- *dedup*: the 3,275 PrivateTest images that do not also occur, byte for byte, in Training or PublicTest
+- *P / R / F1*: precision, recall and F1 on dedup; *macro* counts every class alike, *weighted* by its number of images
 
-One standard deviation of sampling is 0.8 points: rows closer than 2 points are alike.
+The standard deviation of sampling is 0.8 points, so rows less than 2 points apart cannot be told apart.
 
-*Reported* is each source's own figure, of its full schedule, on PrivateTest unless it says otherwise. The reports
-trained on Training as it is, with the 703 images that also stand in the tests: their figures are comparable with the
-column PrivateTest at best, and with less than that for the reasons [below](#why-they-differ-from-the-reported-figures).
+*Reported* is the figure of the source, from its full schedule, on PrivateTest unless it says otherwise. The reports
+trained on Training as it comes, including the 703 images that also occur in the test splits. At best their figures
+compare with the PrivateTest column; [below](#why-they-differ-from-the-reported-figures) is what makes them compare
+less well.
 
-No figure on this page is typed: `fer-eval --table` makes it of what was written down by the trainings.
+No figure on this page was typed in: `fer-eval --table` generates it from what the trainings recorded.
 """
 
 EQUAL_COMPUTE = """\
 ## Equal compute
 
-The same processor time for every recipe: {minutes} core-minutes of training, the evaluation after each epoch included;
-by the clock that is half on two cores with nothing else to do. Processor time is counted and not the clock, so other
-work on the machine does not matter. The costs of a few real steps are measured first, and the recipe's schedule is
-scaled to the budget, learning-rate decay, warm-up and clean tail with it. Precision is bf16 where its steps cost at
-most 0.9 of float32's. Where the evaluation after each epoch would take more than a tenth of the budget, it is of fewer
-images of PublicTest; the figures here are of all of them.
+Every recipe got the same processor time: {minutes} core-minutes of training, including the evaluation after each epoch.
+On two idle cores that is half as long by the clock. Because processor time is counted, other work on the machine
+changes little. A few real steps are timed first, and the recipe's schedule is scaled to the budget, together with its
+learning-rate decay, warm-up and clean tail. Training is in bf16 if a step then costs at most 0.9 of a float32 step. If
+the evaluation after each epoch would take more than a tenth of the budget, it uses fewer PublicTest images; the figures
+below always use all of them.
 
-These are not the figures that a recipe can reach: they show what it gives for its price. A light net makes dozens of
-passes here, a heavy one not even one. {done} of {all} rows are there; `fer-equal-compute --data fer2013.csv` makes
-them. *Place* is by accuracy on dedup.
+This is not what a recipe can reach but what it gives for its price: a light net makes dozens of passes over the images,
+a heavy one not even one. {done} of {all} rows have been measured, by `fer-equal-compute --data fer2013.csv`. *Place* is
+by accuracy on dedup.
 """
 
 COSTS = """\
-What they took. *Epochs reached* are passes over the training images, as the recipe balances them; *full* are the
-recipe's own. *Images seen* is the share of the training images that came up at all. A core-second is a second of one
-core, by the clock half of that on two.
+What the rows cost. *Epochs reached* counts passes over the training images as the recipe balances them, *full* is the
+recipe's own number. *Images seen* is the share of the training images that was used at all. A core-second is a second
+of one core: half a second by the clock on two.
 """
 
 FULL_SCHEDULES = """\
 ## Full schedules
 
-The recipe's own schedule to its end, where it was run: `fer-train`, then `fer-eval --out`. *Epochs* with the best one,
-which is the one that is measured; seconds of the clock an epoch, of a machine that may have done other work beside.
-*train* is - where the report was made before `fer-eval` measured it.
+Recipes that were trained to the end of their own schedule with `fer-train` and then measured with `fer-eval --out`.
+*Epochs* names the best one, which is the one measured. Seconds an epoch are by the clock, on a machine that may have
+had other work. *train* is "-" in reports that are older than this measurement.
 """
 
 DIFFERENCES = """\
 ## Why they differ from the reported figures
 
-Beside the budget, and the images that stand both in Training and in the tests:
+Apart from the budget and from the images that occur both in Training and in the tests:
 """
 
 
@@ -181,7 +182,7 @@ def _differences(recipes: Sequence[Recipe]) -> list[str]:
         DIFFERENCES,
         *(f"- {', '.join(names)}: {reason}" for reason, names in reasons.items()),
         "",
-        "What the reports don't say at all, and was chosen here, stands in [recipes.md](recipes.md#chosen-here).",
+        "[recipes.md](recipes.md#chosen-here) lists what the reports do not say and was chosen here.",
     ]
 
 
