@@ -30,9 +30,9 @@ class Face:
         track: the same number for the same face across frames; in a photo, counted from left to right.
         box: left, top, right, bottom in pixels, (0, 0) is the upper left corner; may reach beyond the picture.
         score: how sure the detector was when it last saw the face, 0..1.
-        label: the expression that the face carries, steadied over time.
+        label: the expression shown on the face, smoothed over time.
         uncertain: why the label is not claimed (too small, blurred, turned away, low confidence), None where it is.
-        probabilities: by label, steadied over time; they sum to 1, but for rounding.
+        probabilities: by label, smoothed over time; they add up to 1 but for rounding.
         raw: by label, the model's newest answer.
         fresh: whether the model read the face on this very frame.
     """
