@@ -98,7 +98,7 @@ def test_every_weight_of_a_recipe_has_a_part_in_its_loss(name: str) -> None:
         network = build_model(recipe.model, recipe.contract()).train()
         labels, share = torch.zeros(4, dtype=torch.long), torch.ones(4)
         expression, *ferplus = network(torch.zeros(4, 1, 48, 48))
-        loss: Tensor = LabelLoss(recipe.train, torch.ones(7))(expression, labels, labels, share)
+        loss: Tensor = LabelLoss(recipe.train, torch.ones(7, device="cpu"))(expression, labels, labels, share)
         for logits in ferplus:
             votes = torch.zeros_like(logits)
             loss = loss + recipe.train.ferplus_weight * votes_loss(logits, votes, votes, share)

@@ -23,8 +23,10 @@ class LabelLoss:
         self._config = config
         prior = counts.float() / counts.sum()
         equal = bool((counts == counts[0]).all())  # nothing to make up for, not even in rounding
-        self._adjustment = (0.0 if equal else config.logit_adjustment) * torch.log(prior.clamp_min(1e-6))  # (C,)
+        self._adjustment: Tensor | None = None  # (C,), as the weight
         self._weight: Tensor | None = None
+        if config.logit_adjustment and not equal:
+            self._adjustment = config.logit_adjustment * torch.log(prior.clamp_min(1e-6))
         if config.class_weights != "none" and not equal:
             power = {"inverse": 1.0, "sqrt": 0.5}[config.class_weights]
             weight = prior.clamp_min(1e-6) ** -power
@@ -32,7 +34,8 @@ class LabelLoss:
 
     def __call__(self, logits: Tensor, own: Tensor, other: Tensor, share: Tensor) -> Tensor:
         """The mean loss of logits (B, C) to the labels ``own`` (B,), of ``share`` (B,), and ``other`` (B,)."""
-        logits = logits + self._adjustment
+        if self._adjustment is not None:
+            logits = logits + self._adjustment
         return (share * self._each(logits, own) + (1 - share) * self._each(logits, other)).mean()
 
     def _each(self, logits: Tensor, labels: Tensor) -> Tensor:

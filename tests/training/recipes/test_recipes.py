@@ -302,7 +302,7 @@ def test_an_edge_is_seen_where_it_is() -> None:
         ("conv", {"widths": [4] * 6, "pools": [1, 2, 3, 4, 5, 6]}, "too many pools"),
         ("conv", {"widths": [], "depth": 2}, "depth must be"),
         ("conv", {"widths": [4], "hidden": [4], "head_dropout": [0.1]}, "head_dropout has 1 values for 2 layers"),
-        ("conv", {"widths": "wide"}, "does not accept its options: widths must be whole numbers from 1 on, found 'wide'"),
+        ("conv", {"widths": "wide"}, "accept its options: widths must be whole numbers from 1 on, found 'wide'"),
         ("conv", {"widths": 4}, r"widths must be a list, \[4\] for a single value, found 4"),
         ("conv", {"widths": [4, 0]}, r"widths must be whole numbers from 1 on, found \[4, 0\]"),
         ("conv", {"widths": [4.5]}, "widths must be whole numbers"),
