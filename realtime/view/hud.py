@@ -57,13 +57,14 @@ class HudFigures:
 def draw_hud(frame: Frame, figures: HudFigures, *, left: bool = True) -> None:
     """Draw the figures in the top left corner of a frame, or the top right one; its planes are changed."""
     at, top, _, _ = hud_box(frame, figures, left=left)
-    Canvas.of(frame).blit(_table_of(frame, figures), at, top)
+    Canvas.of(frame).blit(_table(figures, line_height(frame.size_wh), frame.limited_range), at, top)
 
 
 def hud_box(frame: Frame, figures: HudFigures, *, left: bool) -> tuple[int, int, int, int]:
     """What :func:`draw_hud` covers: left, top, right, bottom in pixels."""
-    width, height = _table_of(frame, figures).size_wh
-    margin = line_height(frame.size_wh) // 2 & ~1
+    line = line_height(frame.size_wh)
+    width, height = _table(figures, line, frame.limited_range).size_wh
+    margin = line // 2 & ~1
     at = margin if left else (frame.size_wh[0] & ~1) - width - margin
     return at, margin, at + width, margin + height
 
@@ -114,10 +115,6 @@ def banner(frame: Frame, text: str) -> None:
     canvas.blit(sprite, (width - sprite.size_wh[0]) // 2, top)
 
 
-def _table_of(frame: Frame, figures: HudFigures) -> Canvas:
-    return _table(_facts(figures), _stages(figures), line_height(frame.size_wh), frame.limited_range)
-
-
 def _facts(figures: HudFigures) -> tuple[tuple[str, str], ...]:
     age = () if figures.age_ms is None else (("age", f"{figures.age_ms:.0f} ms"),)
     return (
@@ -139,10 +136,9 @@ def _stages(figures: HudFigures) -> tuple[tuple[str, str, str], ...]:
 
 
 @lru_cache(maxsize=4)
-def _table(
-    facts: tuple[tuple[str, str], ...], stages: tuple[tuple[str, str, str], ...], line: int, limited_range: bool
-) -> Canvas:
+def _table(figures: HudFigures, line: int, limited_range: bool) -> Canvas:
     """Names on the left; facts beside them; under these the stages' numbers in columns aligned to the right."""
+    facts, stages = _facts(figures), _stages(figures)
     margin = 2 * (line // 4)
     names = margin + max(word_width(row[0], line) for row in (*facts, *stages))
     column = word_width(_WIDEST_NUMBER, line)
